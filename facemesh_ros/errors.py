@@ -1,0 +1,21 @@
+"""What can go wrong, by kind. Every message says what was got, what is allowed and what to do."""
+
+
+class FaceMeshError(Exception):
+    """Base of every error that facemesh_ros raises on purpose."""
+
+
+class ConfigError(FaceMeshError):
+    """A configuration value is unknown, of the wrong type or out of bounds."""
+
+
+class InputError(FaceMeshError):
+    """An argument (image, camera, file, ...) is not what the function takes."""
+
+
+class ModelError(FaceMeshError):
+    """A network is missing, altered, or cannot be read or converted."""
+
+
+class DeviceError(FaceMeshError):
+    """The device asked for (``require_device``) cannot run the networks here."""

@@ -1,0 +1,1 @@
+"""What a user runs from a shell: one command, ``facemesh``, with subcommands."""

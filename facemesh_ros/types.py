@@ -1,0 +1,231 @@
+"""The frozen values that pass between stages, and the coordinate conventions that they share.
+
+Conventions
+    Image coordinates are pixels of the full image: x right, y down, the **centre** of the top-left pixel is (0, 0), as
+    in OpenCV and in the camera matrix of a sensor_msgs/CameraInfo. A point's z is in pixels at the same scale; smaller
+    is nearer the camera, zero near the head's middle. Angles are radians, clockwise as seen in the image (x towards y).
+    Metric values are metres in the camera's optical frame (REP 103: x right, y down, z forward).
+    "Left" and "right" are the person's own unless a name says "image".
+
+Every array is checked once, when a value is made, and kept as a read-only copy.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from facemesh_ros.errors import InputError
+
+Float32 = NDArray[np.float32]
+Float64 = NDArray[np.float64]
+UInt8 = NDArray[np.uint8]
+
+CAMERA_MODELS = {"plumb_bob": (0, 4, 5), "rational_polynomial": (8, 12, 14), "equidistant": (0, 4)}
+"""Distortion models of sensor_msgs/distortion_models.hpp → how many coefficients each may have (OpenCV's order)."""
+
+
+def frozen_array(value: ArrayLike, shape: tuple[int | None, ...], dtype: Any, name: str) -> NDArray[Any]:
+    """Return a read-only, C-ordered copy of ``value`` with the given dtype; ``None`` in ``shape`` is any length.
+
+    Raises:
+        InputError: the shape differs, or a number is not finite.
+    """
+    array = np.array(value, dtype=dtype, order="C")
+    fits = array.ndim == len(shape) and all(
+        want is None or got == want for got, want in zip(array.shape, shape, strict=True)
+    )
+    if not fits:
+        wanted = "(" + ", ".join("N" if n is None else str(n) for n in shape) + ")"
+        raise InputError(f"{name} has shape {array.shape}; it must be {wanted}: reshape it first")
+    if not np.isfinite(array).all():
+        raise InputError(f"{name} holds NaN or infinity; every number must be finite: drop the value instead")
+    array.flags.writeable = False
+    return array
+
+
+def _set(value: object, **fields: object) -> None:
+    """Assign fields of a frozen dataclass inside its ``__post_init__``."""
+    for name, field in fields.items():
+        object.__setattr__(value, name, field)
+
+
+@dataclass(frozen=True, eq=False)
+class Detection:
+    """A face as the detector sees it."""
+
+    box_xyxy: Float32
+    """(4,) float32, px of the full image: left, top, right, bottom; may reach outside the image."""
+    keypoints: Float32
+    """(6, 2) float32, px of the full image: right eye, left eye, nose tip, mouth centre, right and left ear tragion."""
+    score: float
+    """0..1."""
+
+    def __post_init__(self) -> None:
+        _set(
+            self,
+            box_xyxy=frozen_array(self.box_xyxy, (4,), np.float32, "Detection.box_xyxy"),
+            keypoints=frozen_array(self.keypoints, (6, 2), np.float32, "Detection.keypoints"),
+            score=float(self.score),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Roi:
+    """A square region of interest of the full image, turned by ``angle`` about its centre."""
+
+    center_xy: Float64
+    """(2,) float64, px of the full image."""
+    size: float
+    """Side, px; positive."""
+    angle: float
+    """rad, clockwise in the image: the direction from the person's right eye to the left one."""
+
+    def __post_init__(self) -> None:
+        _set(
+            self,
+            center_xy=frozen_array(self.center_xy, (2,), np.float64, "Roi.center_xy"),
+            size=float(self.size),
+            angle=float(self.angle),
+        )
+        if not (math.isfinite(self.size) and self.size > 0.0 and math.isfinite(self.angle)):
+            raise InputError(
+                f"Roi has size {self.size} px and angle {self.angle} rad; the size must be positive and both finite"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Mesh:
+    """The points of one face."""
+
+    points: Float32
+    """(468 | 478, 3) float32, px of the full image; z at the same scale, smaller is nearer. 468.. are the irises."""
+    presence: float
+    """0..1: how sure the network is that the region holds a face."""
+
+    def __post_init__(self) -> None:
+        _set(
+            self,
+            points=frozen_array(self.points, (None, 3), np.float32, "Mesh.points"),
+            presence=float(self.presence),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class HeadPose:
+    """Where the head is, in metres."""
+
+    camera_from_head: Float64
+    """(4, 4) float64, m: head coordinates → the camera's optical frame (REP 103)."""
+    error_px: float
+    """Root mean square reprojection error, px."""
+    covariance: Float64
+    """(6, 6) float64: x, y, z (m), then rotation about x, y, z (rad), in the camera's optical frame."""
+
+    def __post_init__(self) -> None:
+        _set(
+            self,
+            camera_from_head=frozen_array(self.camera_from_head, (4, 4), np.float64, "HeadPose.camera_from_head"),
+            error_px=float(self.error_px),
+            covariance=frozen_array(self.covariance, (6, 6), np.float64, "HeadPose.covariance"),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """One person's face in one image: what :meth:`FaceMesher.process` returns."""
+
+    track_id: int
+    """Positive; the same for the same face from image to image; never reused in a run."""
+    roi: Roi
+    """The region that the network looked at."""
+    mesh: Mesh
+    """Raw, as the network gave it."""
+    smoothed: Mesh
+    """After the track's filter; the same object as ``mesh`` when the filter is off. This is what is published."""
+    pose: HeadPose | None = None
+    """None where it was not estimated."""
+    points_m: Float32 | None = None
+    """(N, 3) float32, m in the camera's optical frame; None where it was not estimated."""
+
+
+@dataclass(frozen=True, eq=False)
+class Camera:
+    """Intrinsic calibration of a camera."""
+
+    matrix: Float64
+    """(3, 3) float64, px: the camera matrix K."""
+    distortion: Float64
+    """(D,) float64: coefficients in OpenCV's order; empty for none."""
+    model: str
+    """One of :data:`CAMERA_MODELS`."""
+    size_wh: tuple[int, int]
+    """Width and height, px, of the images that the calibration is for."""
+
+    def __post_init__(self) -> None:
+        matrix = frozen_array(self.matrix, (3, 3), np.float64, "Camera.matrix")
+        if not (matrix[0, 0] > 0 and matrix[1, 1] > 0 and matrix[2, 2] == 1):
+            raise InputError(
+                f"Camera.matrix has fx = {matrix[0, 0]}, fy = {matrix[1, 1]} and {matrix[2, 2]} at the lower right; "
+                "focal lengths must be positive and the last entry 1: calibrate the camera, or pass camera=None"
+            )
+        if self.model not in CAMERA_MODELS:
+            raise InputError(f"Camera.model is {self.model!r}; it must be one of {', '.join(CAMERA_MODELS)}")
+        distortion = frozen_array(self.distortion, (None,), np.float64, "Camera.distortion")
+        if len(distortion) not in CAMERA_MODELS[self.model]:
+            allowed = " or ".join(map(str, CAMERA_MODELS[self.model]))
+            raise InputError(f"{self.model} takes {allowed} distortion coefficients; got {len(distortion)}")
+        width, height = (int(n) for n in self.size_wh)
+        if width <= 0 or height <= 0:
+            raise InputError(f"Camera.size_wh is {self.size_wh}; width and height must be positive pixels")
+        _set(self, matrix=matrix, distortion=distortion, size_wh=(width, height))
+
+    @classmethod
+    def from_fov(cls, size_wh: tuple[int, int], horizontal_fov_rad: float) -> Camera:
+        """Make a distortion-free camera with square pixels and the principal point at the image's centre.
+
+        Args:
+            size_wh: width and height, px.
+            horizontal_fov_rad: field of view between the outer edges of the image, rad, in (0, pi).
+
+        Raises:
+            InputError: the field of view or the size is out of range.
+        """
+        width, height = size_wh
+        if not 0.0 < horizontal_fov_rad < math.pi:
+            raise InputError(
+                f"horizontal_fov_rad is {horizontal_fov_rad}; it must lie in (0, pi) rad: did you pass degrees?"
+            )
+        focal = 0.5 * width / math.tan(0.5 * horizontal_fov_rad)
+        matrix = [[focal, 0.0, 0.5 * (width - 1)], [0.0, focal, 0.5 * (height - 1)], [0.0, 0.0, 1.0]]
+        return cls(np.array(matrix), np.zeros(0), "plumb_bob", (width, height))
+
+    @classmethod
+    def from_matrix(
+        cls,
+        matrix: ArrayLike,
+        distortion: ArrayLike | None,
+        size_wh: Sequence[int],
+        model: str = "plumb_bob",
+    ) -> Camera:
+        """Make a camera from a calibration.
+
+        Args:
+            matrix: (3, 3), px.
+            distortion: coefficients in OpenCV's order; None or empty for none.
+            size_wh: width and height, px.
+            model: one of :data:`CAMERA_MODELS`.
+
+        Raises:
+            InputError: a shape, a focal length, the model or its number of coefficients is wrong.
+        """
+        coefficients = np.zeros(0) if distortion is None else np.ravel(np.asarray(distortion, np.float64))
+        if model == "rational_polynomial" and len(coefficients) == 0:
+            coefficients = np.zeros(8)
+        width, height = size_wh
+        return cls(np.asarray(matrix, np.float64), coefficients, model, (int(width), int(height)))

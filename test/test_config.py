@@ -1,0 +1,83 @@
+import dataclasses
+
+import pytest
+
+from facemesh_ros.config import Config, NodeConfig
+from facemesh_ros.errors import ConfigError
+
+ALL = [*Config.tunables(), *NodeConfig.tunables()]
+
+
+def test_dotted_names_are_unique_over_library_and_node():
+    names = [tunable.name for tunable in ALL]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("tunable", ALL, ids=lambda t: t.name)
+def test_every_tunable_is_described_and_bounded_and_its_default_is_allowed(tunable):
+    assert tunable.description.endswith(".")
+    assert tunable.check(tunable.default) == tunable.default
+    if isinstance(tunable.default, str):
+        assert tunable.choices
+    elif not isinstance(tunable.default, bool):
+        assert tunable.low < tunable.high
+
+
+@pytest.mark.parametrize("tunable", [t for t in ALL if t.low is not None], ids=lambda t: t.name)
+def test_the_bounds_are_allowed_and_what_lies_beyond_is_not(tunable):
+    kind = type(tunable.default)
+    assert tunable.check(kind(tunable.low)) == tunable.low
+    assert tunable.check(kind(tunable.high)) == tunable.high
+    for beyond in (kind(tunable.low - 1), kind(tunable.high + 1)):
+        with pytest.raises(ConfigError, match=tunable.name):
+            tunable.check(beyond)
+
+
+@pytest.mark.parametrize("config", [Config(), NodeConfig()])
+def test_from_dotted_of_to_dotted_is_identity(config):
+    assert type(config).from_dotted(config.to_dotted()) == config
+
+
+def test_nothing_named_is_the_default():
+    assert Config.from_dotted({}) == Config()
+
+
+def test_a_named_value_lands_in_its_section_and_nowhere_else():
+    config = Config.from_dotted({"max_faces": 2, "detector.range": "full"})
+    assert config.detector.range == "full"
+    changed = {name for name, value in config.to_dotted().items() if value != Config().to_dotted()[name]}
+    assert changed == {"max_faces", "detector.range"}
+
+
+def test_a_whole_number_serves_as_a_float():
+    assert Config.from_dotted({"detector.min_score": 1}).detector.min_score == 1.0
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"detector.min_scor": 0.5}, "did you mean detector.min_score"),
+        ({"zzz": 1}, "known names: max_faces"),
+        ({"detector": {}}, "no parameter"),
+        ({"max_faces": 0}, "max_faces is 0.*from 1 to 64"),
+        ({"max_faces": True}, "True \\(bool\\).*whole number"),
+        ({"max_faces": 2.0}, "2.0 \\(float\\)"),
+        ({"detector.min_score": float("nan")}, "nan.*from 0 to 1"),
+        ({"detector.interval_s": -1.0}, "0 to 3600 s"),
+        ({"device": "gpu"}, "one of cpu, cuda, tensorrt, auto"),
+        ({"filter.enabled": 1}, "true or false"),
+    ],
+)
+def test_a_bad_value_is_refused_by_name_with_what_is_allowed(values, said):
+    with pytest.raises(ConfigError, match=said):
+        Config.from_dotted(values)
+
+
+def test_a_bad_value_in_a_constructor_is_refused_too():
+    with pytest.raises(ConfigError, match="max_faces"):
+        Config(max_faces=99)
+
+
+def test_a_config_is_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Config().max_faces = 2

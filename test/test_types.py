@@ -1,0 +1,85 @@
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+from facemesh_ros.errors import InputError
+from facemesh_ros.types import CAMERA_MODELS, Camera, Detection, Mesh, Roi, frozen_array
+
+
+def test_a_value_keeps_a_read_only_copy_of_its_arrays():
+    points = np.ones((468, 3), np.float32)
+    mesh = Mesh(points, 1.0)
+    points[:] = 7.0
+    assert (mesh.points == 1.0).all()
+    with pytest.raises(ValueError, match="read-only"):
+        mesh.points[0, 0] = 2.0
+
+
+def test_values_are_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Roi((0, 0), 1.0, 0.0).size = 2.0
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: Mesh(np.zeros((468, 2)), 1.0), r"\(468, 2\).*\(N, 3\)"),
+        (lambda: Mesh(np.full((468, 3), np.nan), 1.0), "NaN"),
+        (lambda: Detection(np.zeros(5), np.zeros((6, 2)), 1.0), r"\(5,\).*\(4\)"),
+        (lambda: Detection(np.zeros(4), np.zeros((5, 2)), 1.0), r"\(5, 2\).*\(6, 2\)"),
+        (lambda: Roi((0, 0), 0.0, 0.0), "size 0.0 px"),
+        (lambda: Roi((0, 0), math.inf, 0.0), "size inf"),
+        (lambda: Roi((0, 0), 1.0, math.nan), "angle nan"),
+        (lambda: frozen_array([1.0, np.inf], (None,), float, "x"), "infinity"),
+    ],
+)
+def test_a_bad_value_is_refused_with_what_was_got_and_what_is_allowed(make, said):
+    with pytest.raises(InputError, match=said):
+        make()
+
+
+def test_the_centre_of_a_camera_from_its_field_of_view_is_the_middle_of_the_image():
+    camera = Camera.from_fov((640, 480), math.pi / 2)
+    assert camera.matrix[0, 2] == 319.5
+    assert camera.matrix[1, 2] == 239.5
+    assert camera.matrix[0, 0] == pytest.approx(320.0)
+
+
+def test_the_field_of_view_is_that_between_the_outer_edges():
+    camera = Camera.from_fov((100, 50), 1.2)
+    left = math.atan((camera.matrix[0, 2] + 0.5) / camera.matrix[0, 0])
+    assert 2 * left == pytest.approx(1.2)
+
+
+@pytest.mark.parametrize("model", CAMERA_MODELS)
+def test_every_model_takes_the_numbers_of_coefficients_that_it_names(model):
+    for count in CAMERA_MODELS[model]:
+        assert len(Camera.from_matrix(np.eye(3), np.zeros(count), (2, 2), model).distortion) == count
+    with pytest.raises(InputError, match="3"):
+        Camera.from_matrix(np.eye(3), np.zeros(3), (2, 2), model)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "said"),
+    [
+        (np.zeros((3, 3)), "focal"),
+        (np.diag([-1.0, 1.0, 1.0]), "focal"),
+        (np.eye(4), "shape"),
+        (2 * np.eye(3), "last entry"),
+    ],
+)
+def test_a_camera_without_calibration_is_refused(matrix, said):
+    with pytest.raises(InputError, match=said):
+        Camera.from_matrix(matrix, None, (640, 480))
+
+
+def test_degrees_for_radians_are_refused():
+    with pytest.raises(InputError, match="degrees"):
+        Camera.from_fov((640, 480), 60.0)
+
+
+def test_an_unknown_model_is_refused_by_name():
+    with pytest.raises(InputError, match="'pinhole'.*plumb_bob"):
+        Camera.from_matrix(np.eye(3), None, (640, 480), "pinhole")
