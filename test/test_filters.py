@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+
+from facemesh_ros.config import FilterConfig
+from facemesh_ros.filters import OneEuroFilter, TrackFilters, smoothing_factor
+
+POINTS = np.random.default_rng(0).uniform(100, 300, (468, 3)).astype(np.float32)
+
+
+def run(points, stamps, config=None):
+    one = OneEuroFilter(config or FilterConfig())
+    return np.stack([one(p, t) for p, t in zip(points, stamps, strict=True)])
+
+
+def test_a_face_at_rest_is_returned_as_it_is():
+    out = run([POINTS] * 10, np.arange(10) / 30)
+    assert np.array_equal(out, np.stack([POINTS] * 10))
+
+
+def test_the_first_image_is_returned_as_it_is():
+    assert run([POINTS], [0.0])[0] is not None
+    assert np.array_equal(run([POINTS], [0.0])[0], POINTS)
+
+
+def test_noise_on_a_face_at_rest_shrinks():
+    rng = np.random.default_rng(1)
+    noisy = [POINTS + rng.normal(0, 0.3, POINTS.shape).astype(np.float32) for _ in range(120)]
+    out = run(noisy, np.arange(120) / 30)
+    assert np.std(out[60:], axis=0).mean() < 0.75 * np.std(noisy[60:], axis=0).mean()
+
+
+def test_a_moving_face_is_followed_with_less_lag_than_a_tenth_of_a_frame_a_frame():
+    moving = [POINTS + np.float32(10 * i) for i in range(30)]
+    out = run(moving, np.arange(30) / 30)
+    assert np.abs(out[-1] - moving[-1]).max() < 1.0
+
+
+def test_a_point_never_leaves_the_span_between_its_last_value_and_the_new_one():
+    rng = np.random.default_rng(2)
+    walk = [POINTS + np.float32(s) for s in rng.normal(0, 20, 40).cumsum()]
+    out = run(walk, np.arange(40) / 30)
+    for last, raw, now in zip(out[:-1], walk[1:], out[1:], strict=True):
+        assert (now >= np.minimum(last, raw) - 1e-3).all()
+        assert (now <= np.maximum(last, raw) + 1e-3).all()
+
+
+def test_twice_the_face_gives_twice_the_result():
+    rng = np.random.default_rng(3)
+    walk = [POINTS + rng.normal(0, 1, POINTS.shape).astype(np.float32) for _ in range(20)]
+    stamps = np.arange(20) / 30
+    assert run([2 * w for w in walk], stamps) == pytest.approx(2 * run(walk, stamps), rel=1e-5)
+
+
+@pytest.mark.parametrize("stamp", [0.5, 0.4, -1.0])
+def test_a_stamp_that_does_not_increase_returns_the_raw_points_and_changes_nothing(stamp):
+    one, other = OneEuroFilter(FilterConfig()), OneEuroFilter(FilterConfig())
+    for filtered in (one, other):
+        filtered(POINTS, 0.5)
+    assert np.array_equal(one(POINTS + 5, stamp), POINTS + 5)
+    assert np.array_equal(one(POINTS + 1, 0.6), other(POINTS + 1, 0.6))
+
+
+def test_a_gap_starts_the_filter_anew():
+    config = FilterConfig(max_gap_s=1.0)
+    out = run([POINTS, POINTS + 5, POINTS + 9], [0.0, 0.1, 1.2], config)
+    assert not np.array_equal(out[1], POINTS + 5)
+    assert np.array_equal(out[2], POINTS + 9)
+
+
+def test_another_number_of_points_starts_the_filter_anew():
+    out = OneEuroFilter(FilterConfig())
+    out(POINTS, 0.0)
+    more = np.ones((478, 3), np.float32)
+    assert np.array_equal(out(more, 0.1), more)
+
+
+def test_the_smoothing_factor_is_that_of_the_paper():
+    # A cut-off of 1 / (2 pi tau) with tau equal to the period weighs old and new alike.
+    assert smoothing_factor(1 / (2 * np.pi * 0.1), 0.1) == pytest.approx(0.5)
+
+
+def test_one_step_equals_the_formula_by_hand():
+    one = OneEuroFilter(FilterConfig(min_cutoff_hz=1.0, beta=2.0, derivative_cutoff_hz=3.0))
+    start = np.array([[0, 0, 0], [100, 100, 0]], np.float32)
+    one(start, 0.0)
+    moved = one(start + np.float32(10), 0.1)
+    speed = 10 / 0.1 / 100 * (1 / (1 + 1 / (2 * np.pi * 3.0) / 0.1))
+    alpha = 1 / (1 + 1 / (2 * np.pi * (1.0 + 2.0 * speed)) / 0.1)
+    assert moved - start == pytest.approx(np.full((2, 3), 10 * alpha), rel=1e-5)
+
+
+def test_tracks_do_not_mix():
+    filters, alone = TrackFilters(FilterConfig()), OneEuroFilter(FilterConfig())
+    for i in range(5):
+        filters.smooth(2, POINTS * (i + 1), i / 30)
+        assert np.array_equal(filters.smooth(1, POINTS + i, i / 30), alone(POINTS + i, i / 30))
+
+
+def test_a_track_that_was_forgotten_starts_anew():
+    filters = TrackFilters(FilterConfig())
+    filters.smooth(1, POINTS, 0.0)
+    filters.keep([])
+    assert np.array_equal(filters.smooth(1, POINTS + 5, 0.1), POINTS + 5)
+
+
+def test_switched_off_it_returns_the_very_points():
+    assert TrackFilters(FilterConfig(enabled=False)).smooth(1, POINTS, 0.0) is POINTS
