@@ -77,6 +77,9 @@ class TrackFilters:
         self._config = config
         self._filters: dict[int, OneEuroFilter] = {}
 
+    def __len__(self) -> int:
+        return len(self._filters)
+
     def smooth(self, track_id: int, points: Float32, stamp: float) -> Float32:
         """Return the points of one track, smoothed; unchanged when the filter is off."""
         if not self._config.enabled:

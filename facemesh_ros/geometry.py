@@ -15,9 +15,6 @@ from facemesh_ros.types import Detection, Float32, Float64, Roi
 
 ROI_SCALE = 1.5
 """Side of a region over the long side of the box that it comes from (both from detections and from meshes)."""
-SAMPLING_OFFSET_PX = 0.5
-"""What to add to a crop's map for sampling. The reference counts from the image's outer edge, where the first pixel's
-centre is 0.5, but reads pixels as if it were 0. In this library the centre is 0: to read the same, move by this much."""
 RIGHT_EYE_KEYPOINT, LEFT_EYE_KEYPOINT = 0, 1
 RIGHT_EYE_OUTER_CORNER, LEFT_EYE_OUTER_CORNER = 33, 263
 """Mesh points whose direction is the face's roll."""
@@ -54,7 +51,11 @@ def _roi_around(corners: Float64, right_eye: Float64, left_eye: Float64) -> Roi:
 
 
 def image_from_crop(roi: Roi, crop_size: int) -> Float64:
-    """Return the (2, 3) affine that takes crop px to image px: corners (0, 0)…(S, S) go to the region's corners."""
+    """Return the (2, 3) affine that takes crop px to image px: (0, 0)…(S, S) go to the region's corners.
+
+    The crop's pixels are read at their integer places, and the networks' coordinates come back by the same map. So it
+    is in the reference, whose x · width was measured to count from pixel centres (test/data/PROVENANCE.md).
+    """
     scale = roi.size / crop_size
     cos, sin = math.cos(roi.angle) * scale, math.sin(roi.angle) * scale
     linear = np.array([[cos, -sin], [sin, cos]])
@@ -62,18 +63,10 @@ def image_from_crop(roi: Roi, crop_size: int) -> Float64:
     return np.column_stack([linear, roi.center_xy - linear @ middle])
 
 
-def sampling(image_from_crop: Float64) -> Float64:
-    """Return the (2, 3) inverse map by which cv2.warpAffine cuts a crop as the networks were trained to see it."""
-    return image_from_crop + [[0.0, 0.0, SAMPLING_OFFSET_PX], [0.0, 0.0, SAMPLING_OFFSET_PX]]
-
-
 def letterbox_roi(size_wh: tuple[int, int]) -> Roi:
-    """Return the centred square that just holds an image of ``size_wh``, as a region.
-
-    Pixel centres are at integers, so that the image spans -0.5 … width - 0.5.
-    """
+    """Return the square on the long side of an image of ``size_wh``, centred as the reference centres it."""
     width, height = size_wh
-    return Roi(np.array([0.5 * width - 0.5, 0.5 * height - 0.5]), float(max(width, height)), 0.0)
+    return Roi(np.array([0.5 * width, 0.5 * height]), float(max(width, height)), 0.0)
 
 
 def to_image(points_xy: Float64, image_from_crop: Float64) -> Float64:
