@@ -1,0 +1,61 @@
+"""Image and regions → meshes in image pixels. Crop coordinates do not leave this file.
+
+The network is the face mesh of arXiv 1907.06724 or its attention form, arXiv 2006.10962.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from facemesh_ros.geometry import image_from_crop, to_image
+from facemesh_ros.session import Session
+from facemesh_ros.types import Float32, Mesh, Roi, UInt8
+
+
+class MeshNet:
+    """The landmark network on crops of an image."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def run(self, image_rgb: UInt8, rois: Sequence[Roi]) -> tuple[Mesh, ...]:
+        """Return one mesh a region, in the order of the regions; all regions are one batch.
+
+        Args:
+            image_rgb: (H, W, 3) uint8.
+            rois: regions in px of the image; they may reach outside it.
+        """
+        if not rois:
+            return ()
+        size = self._session.input_size
+        crops = np.stack([crop(image_rgb, roi, size) for roi in rois])
+        points, logits = self._session.run(crops, "points", "presence_logit")
+        return tuple(
+            Mesh(uncrop(one, roi, size), presence(float(logit)))
+            for one, roi, logit in zip(points, rois, logits, strict=True)
+        )
+
+
+def crop(image_rgb: UInt8, roi: Roi, size: int) -> UInt8:
+    """Return the (size, size, 3) picture of a region: bilinear, the image's edge repeated outside it."""
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    picture: UInt8 = cv2.warpAffine(  # type: ignore[assignment]
+        image_rgb, image_from_crop(roi, size), (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE
+    )
+    return picture
+
+
+def uncrop(points: Float32, roi: Roi, size: int) -> Float32:
+    """Take (P, 3) points from px of the crop to px of the image; z grows with the region as x and y do."""
+    in_image = np.empty_like(points)
+    in_image[:, :2] = to_image(points[:, :2].astype(np.float64), image_from_crop(roi, size))
+    in_image[:, 2] = points[:, 2] * (roi.size / size)
+    return in_image
+
+
+def presence(logit: float) -> float:
+    """Return the logistic function of the network's face flag, 0..1, without overflow."""
+    return float(0.5 * (1.0 + np.tanh(0.5 * logit)))

@@ -1,0 +1,146 @@
+"""The method: follow the known faces; when it is time, look for new ones; name, smooth and return them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+import numpy as np
+
+from facemesh_ros.config import Config
+from facemesh_ros.detector import Detector
+from facemesh_ros.errors import ConfigError, InputError
+from facemesh_ros.filters import TrackFilters
+from facemesh_ros.geometry import roi_from_detection
+from facemesh_ros.mesh_net import MeshNet
+from facemesh_ros.session import Session
+from facemesh_ros.tracker import Track, Tracker
+from facemesh_ros.types import Camera, Face, Mesh, Roi, UInt8
+
+DETECTORS = {"short": ("detector_short",), "full": ("detector_full",), "auto": ("detector_short", "detector_full")}
+"""``detector.range`` → networks, in the order in which they look."""
+LONGEST_SIDE_PX = 32767
+"""OpenCV's warps address pixels in 16 bits."""
+
+
+class FaceMesher:
+    """Face meshes with identity from a stream of images, or from single pictures.
+
+    Not for use from several threads at once; make one per camera.
+    """
+
+    def __init__(
+        self,
+        config: Config | None = None,
+        stage: Callable[[str], AbstractContextManager[object]] = nullcontext,
+        models_folder: Path | None = None,
+    ) -> None:
+        """Load and warm up the networks.
+
+        Args:
+            config: None for the defaults.
+            stage: called with "mesh" or "detect" and entered around that work: for timing, as the library has no clock.
+            models_folder: where the networks are installed; None for :func:`facemesh_ros.models.models_dir`.
+
+        Raises:
+            ModelError: a network is not installed (remedy: ``facemesh models install``), altered or unreadable.
+            DeviceError: ``require_device`` is set and the device cannot be used here.
+        """
+        self.config = Config() if config is None else config
+        self._stage = stage
+        device, required = self.config.device, self.config.require_device
+        mesh = Session.open(self.config.mesh.network, device, required, models_folder)
+        detectors = [Session.open(n, device, required, models_folder) for n in DETECTORS[self.config.detector.range]]
+        self.device = mesh.device
+        """What the networks run on: cpu, cuda or tensorrt."""
+        self._mesh_net = MeshNet(mesh)
+        self._detector = Detector(detectors, self.config.detector.min_score)
+        self._tracker = Tracker(self.config)
+        self._filters = TrackFilters(self.config.filter)
+
+    def process(self, image_rgb: UInt8, stamp: float, camera: Camera | None = None) -> tuple[Face, ...]:
+        """Return the faces in the next image of a stream, sorted by track id.
+
+        The same images and stamps give the same faces, bit for bit.
+
+        Args:
+            image_rgb: (H, W, 3) uint8, RGB; it is not kept or changed.
+            stamp: the image's time, s. It should increase; where it does not, the raw mesh is returned unsmoothed.
+            camera: the calibration of the image; its size must be the image's.
+
+        Raises:
+            InputError: an argument is not as above; the tracks stay as they were.
+        """
+        image_rgb = _checked(image_rgb, stamp, camera)
+        self._tracker.follow(self._meshes(image_rgb, self._tracker.rois))
+        if self._tracker.wants_detection(stamp):
+            with self._stage("detect"):
+                detections = self._detector.detect(image_rgb, self.config.max_faces)
+            rois = self._tracker.new_rois(detections, stamp)
+            self._tracker.add(rois, self._meshes(image_rgb, rois))
+        self._filters.keep(track.track_id for track in self._tracker.tracks)
+        return tuple(self._face(track, stamp) for track in self._tracker.tracks)
+
+    def process_still(self, image_rgb: UInt8, camera: Camera | None = None) -> tuple[Face, ...]:
+        """Return the faces in one picture, unsmoothed, numbered from 1 in the order of the detector's score.
+
+        The stream's tracks neither matter nor change. Arguments and errors as for :meth:`process`.
+        """
+        image_rgb = _checked(image_rgb, 0.0, camera)
+        with self._stage("detect"):
+            detections = self._detector.detect(image_rgb, self.config.max_faces)
+        rois = tuple(roi_from_detection(detection) for detection in detections[: self.config.max_faces])
+        found = zip(rois, self._meshes(image_rgb, rois), strict=True)
+        faces = [(roi, mesh) for roi, mesh in found if mesh.presence >= self.config.tracker.min_presence]
+        return tuple(Face(number, roi, mesh, mesh) for number, (roi, mesh) in enumerate(faces, start=1))
+
+    def reset(self) -> None:
+        """Forget all tracks. Their ids are not used again."""
+        self._tracker.reset()
+
+    def configure(self, config: Config) -> None:
+        """Go on with other live settings; the tracks are kept.
+
+        Raises:
+            ConfigError: a setting differs that is read only when the networks are loaded; nothing is changed.
+        """
+        old, new = self.config.to_dotted(), config.to_dotted()
+        fixed = [t.name for t in Config.tunables() if not t.live and old[t.name] != new[t.name]]
+        if fixed:
+            raise ConfigError(f"{', '.join(fixed)} cannot change while the networks are loaded: make a new FaceMesher")
+        self.config = self._tracker.config = config
+        self._detector.min_score = config.detector.min_score
+        self._filters.configure(config.filter)
+
+    def _meshes(self, image_rgb: UInt8, rois: tuple[Roi, ...]) -> tuple[Mesh, ...]:
+        with self._stage("mesh"):
+            return self._mesh_net.run(image_rgb, rois)
+
+    def _face(self, track: Track, stamp: float) -> Face:
+        mesh = track.mesh
+        smooth = self._filters.smooth(track.track_id, mesh.points, stamp)
+        smoothed = mesh if smooth is mesh.points else Mesh(smooth, mesh.presence)
+        return Face(track.track_id, track.roi, mesh, smoothed)
+
+
+def _checked(image: UInt8, stamp: float, camera: Camera | None) -> UInt8:
+    """Return the image as a C-contiguous array, or raise InputError."""
+    if not isinstance(image, np.ndarray):
+        raise InputError(f"the image is a {type(image).__name__}; it must be an (H, W, 3) uint8 array in RGB order")
+    is_rgb = image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3
+    if not is_rgb or not 0 < min(image.shape[:2]) <= max(image.shape[:2]) <= LONGEST_SIDE_PX:
+        raise InputError(
+            f"the image has shape {image.shape} and dtype {image.dtype}; it must be (H, W, 3) uint8 in RGB order, "
+            f"with H and W from 1 to {LONGEST_SIDE_PX}: convert it first"
+        )
+    if not math.isfinite(stamp):
+        raise InputError(f"stamp is {stamp}; it must be a finite number of seconds")
+    height, width = image.shape[:2]
+    if camera is not None and camera.size_wh != (width, height):
+        raise InputError(
+            f"the camera is calibrated for {camera.size_wh[0]}x{camera.size_wh[1]} images and this one is "
+            f"{width}x{height}: pass the matching calibration, or camera=None"
+        )
+    return np.ascontiguousarray(image)

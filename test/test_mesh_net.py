@@ -1,0 +1,102 @@
+import numpy as np
+import pytest
+
+from facemesh_ros.geometry import roi_from_points
+from facemesh_ros.mesh_net import MeshNet, crop, presence, uncrop
+from facemesh_ros.session import Session
+from facemesh_ros.types import Roi
+
+ROIS = [Roi((200, 150), 160.0, 0.0), Roi((90, 210), 75.5, 0.4), Roi((300, 20), 300.0, -2.0)]
+CROP_TOLERANCE_PX = 0.05
+"""OpenCV 4 places the samples of cv2.warpAffine on a grid of 1/32 px."""
+
+
+@pytest.mark.parametrize("roi", ROIS)
+def test_uncropping_the_corners_gives_the_corners_of_the_region(roi):
+    corners = np.array([[0, 0, 0], [192, 0, 0], [192, 192, 0], [0, 192, 0]], np.float32)
+    placed = uncrop(corners, roi, 192)[:, :2]
+    assert placed.mean(axis=0) == pytest.approx(roi.center_xy, abs=1e-3)
+    assert np.linalg.norm(placed[1] - placed[0]) == pytest.approx(roi.size, rel=1e-6)
+
+
+@pytest.mark.parametrize("roi", ROIS)
+def test_depth_grows_with_the_region_as_x_and_y_do(roi):
+    points = np.array([[96, 96, 0], [96, 97, 1.0]], np.float32)
+    placed = uncrop(points, roi, 192)
+    assert placed[1, 2] == pytest.approx(roi.size / 192)
+    assert np.linalg.norm(placed[1, :2] - placed[0, :2]) == pytest.approx(placed[1, 2], abs=1e-4)
+
+
+@pytest.mark.parametrize("roi", ROIS)
+def test_what_the_crop_shows_at_a_pixel_lies_where_uncrop_says(roi):
+    # This pins the convention: the value of a pixel belongs to its integer coordinates, in the image and in the crop.
+    size, step = 192, 0.6
+    y, x = np.mgrid[:300, :400]
+    picture = crop(np.stack([step * x, step * y, 0 * x], axis=2).astype(np.float32), roi, size)
+    v, u = (grid.ravel() for grid in np.mgrid[20:170:10, 20:170:10])
+    where = uncrop(np.stack([u, v, 0 * u], axis=1).astype(np.float32), roi, size)[:, :2]
+    inside = ((where > 0) & (where < [399, 299])).all(axis=1)
+    assert inside.sum() > 50
+    assert picture[v, u, :2][inside] / step == pytest.approx(where[inside], abs=CROP_TOLERANCE_PX)
+
+
+def test_outside_the_image_the_edge_is_repeated():
+    image = np.zeros((50, 50, 3), np.uint8)
+    image[0] = 200
+    assert (crop(image, Roi((25, -200), 50.0, 0.0), 16) == 200).all()
+
+
+@pytest.mark.parametrize(("logit", "probability"), [(0.0, 0.5), (-1000.0, 0.0), (1000.0, 1.0), (np.log(3.0), 0.75)])
+def test_presence_is_the_logistic_function(logit, probability):
+    assert presence(logit) == pytest.approx(probability)
+
+
+@pytest.fixture(scope="module", params=["mesh", "attention"])
+def mesh_net(request, networks):
+    return MeshNet(Session.open(request.param, "cpu"))
+
+
+@pytest.fixture(scope="module")
+def face_roi(networks, face_rgb):
+    net = MeshNet(Session.open("mesh", "cpu"))
+    roi = Roi((320, 215), 300.0, 0.0)
+    for _ in range(3):
+        roi = roi_from_points(net.run(face_rgb, [roi])[0].points)
+    return roi
+
+
+def test_no_regions_give_no_meshes(mesh_net, face_rgb):
+    assert mesh_net.run(face_rgb, []) == ()
+
+
+def test_the_built_in_face_is_present_and_black_is_not(mesh_net, face_rgb, face_roi):
+    (mesh,) = mesh_net.run(face_rgb, [face_roi])
+    assert mesh.presence > 0.99
+    (nothing,) = mesh_net.run(np.zeros_like(face_rgb), [face_roi])
+    assert nothing.presence < 0.01
+
+
+def test_shifting_the_image_and_the_region_shifts_the_mesh(mesh_net, face_rgb, face_roi):
+    (before,) = mesh_net.run(face_rgb, [face_roi])
+    moved = Roi(face_roi.center_xy + [24, -16], face_roi.size, face_roi.angle)
+    (after,) = mesh_net.run(np.roll(face_rgb, (-16, 24), axis=(0, 1)), [moved])
+    assert after.points - before.points == pytest.approx(np.broadcast_to([24, -16, 0], before.points.shape), abs=5e-3)
+
+
+def test_a_batch_equals_its_singles(mesh_net, face_rgb, face_roi):
+    rois = [face_roi, Roi(face_roi.center_xy + 10, face_roi.size * 1.1, 0.2), Roi((5, 5), 60.0, 0.0)]
+    for together, alone in zip(
+        mesh_net.run(face_rgb, rois), [mesh_net.run(face_rgb, [r])[0] for r in rois], strict=True
+    ):
+        assert together.points == pytest.approx(alone.points, abs=1e-3)
+        assert together.presence == pytest.approx(alone.presence, abs=1e-5)
+
+
+def test_turning_image_and_region_by_a_quarter_turns_the_mesh(mesh_net, face_rgb, face_roi):
+    (before,) = mesh_net.run(face_rgb, [face_roi])
+    height = face_rgb.shape[0]
+    x, y = face_roi.center_xy
+    turned = Roi((height - 1 - y, x), face_roi.size, face_roi.angle + np.pi / 2)
+    (after,) = mesh_net.run(np.ascontiguousarray(np.rot90(face_rgb, -1)), [turned])
+    expected = np.stack([height - 1 - before.points[:, 1], before.points[:, 0]], axis=1)
+    assert np.abs(after.points[:, :2] - expected).mean() < 1.0

@@ -1,0 +1,221 @@
+import re
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from facemesh_ros import Camera, Config, FaceMesher
+from facemesh_ros.errors import ConfigError, InputError, ModelError
+from facemesh_ros.tools.moving_face import MovingFace, picture_bgr
+
+DATA = Path(__file__).parent / "data"
+PORTRAIT = Path(__file__).parents[2] / "shared" / "data" / "mediapipe_expected"
+POINTS_OF = {"mesh": "468", "attention": "478"}
+STILL_MEAN_PX, TRACKING_MEAN_PX, TRACKING_WORST_PX, PORTRAIT_MEAN_PX = 0.01, 0.05, 0.5, 0.05
+"""Tolerances of the parity with MediaPipe 0.10.21 that the project promises."""
+
+
+def distance_px(points, recorded):
+    return np.linalg.norm((points - recorded)[..., :2], axis=-1)
+
+
+def frames(moving_face, count, start=0):
+    return [np.ascontiguousarray(moving_face.frame_bgr(i)[..., ::-1]) for i in range(start, start + count)]
+
+
+@pytest.fixture(scope="module")
+def mesher(networks):
+    return FaceMesher(Config.from_dotted({"device": "cpu"}))
+
+
+@pytest.fixture(autouse=True)
+def _forget(request):
+    yield
+    if "mesher" in request.fixturenames:
+        request.getfixturevalue("mesher").reset()
+
+
+@pytest.mark.parametrize("network", POINTS_OF)
+def test_a_still_picture_agrees_with_the_reference(networks, moving_face, network):
+    golden = np.load(DATA / f"still_{POINTS_OF[network]}.npz")
+    (face,) = FaceMesher(Config.from_dotted({"mesh.network": network, "device": "cpu"})).process_still(
+        picture_bgr()[..., ::-1]
+    )
+    assert distance_px(face.mesh.points, golden["points"]).mean() <= STILL_MEAN_PX
+    assert np.abs(face.mesh.points[:, 2] - golden["points"][:, 2]).mean() <= STILL_MEAN_PX
+
+
+@pytest.mark.parametrize("network", POINTS_OF)
+def test_ninety_frames_of_a_moving_face_agree_with_the_reference(networks, moving_face, network):
+    golden = np.load(DATA / f"tracking_{POINTS_OF[network]}.npz")
+    mesher = FaceMesher(Config.from_dotted({"mesh.network": network, "max_faces": 1, "device": "cpu"}))
+    points = []
+    film = MovingFace(tuple(int(side) for side in golden["size_wh"]))
+    for index, frame in enumerate(frames(film, 90)):
+        (face,) = mesher.process(frame, index / 30)
+        assert face.track_id == 1
+        points.append(face.mesh.points)
+    distances = distance_px(np.stack(points), golden["points"])
+    assert distances.mean() <= TRACKING_MEAN_PX
+    assert distances.max() <= TRACKING_WORST_PX
+
+
+def test_no_face_gives_an_empty_tuple(mesher):
+    assert mesher.process(np.zeros((480, 640, 3), np.uint8), 0.0) == ()
+    assert mesher.process_still(np.zeros((480, 640, 3), np.uint8)) == ()
+
+
+def test_the_same_images_and_stamps_give_the_same_bits(networks, moving_face):
+    def run():
+        mesher = FaceMesher(Config.from_dotted({"device": "cpu"}))
+        return [mesher.process(frame, i / 30) for i, frame in enumerate(frames(moving_face, 8))]
+
+    for one, other in zip(run(), run(), strict=True):
+        assert [f.track_id for f in one] == [f.track_id for f in other]
+        assert all(np.array_equal(a.smoothed.points, b.smoothed.points) for a, b in zip(one, other, strict=True))
+
+
+def test_smoothing_never_feeds_back(networks, moving_face):
+    raw = []
+    for enabled in (True, False):
+        mesher = FaceMesher(Config.from_dotted({"filter.enabled": enabled, "device": "cpu"}))
+        raw.append([mesher.process(frame, i / 30)[0] for i, frame in enumerate(frames(moving_face, 8))])
+    assert all(np.array_equal(a.mesh.points, b.mesh.points) for a, b in zip(*raw, strict=True))
+    assert all(face.smoothed is face.mesh for face in raw[1])
+    assert not np.array_equal(raw[0][-1].smoothed.points, raw[0][-1].mesh.points)
+
+
+def test_a_still_picture_neither_uses_nor_changes_the_stream(mesher, moving_face):
+    first, second = frames(moving_face, 2)
+    (before,) = mesher.process(first, 0.0)
+    (still,) = mesher.process_still(second[:, ::-1])
+    assert still.smoothed is still.mesh
+    (after,) = mesher.process(second, 0.03)
+    assert after.track_id == before.track_id
+
+
+def test_two_faces_get_two_ids_and_keep_them(networks, moving_face):
+    mesher = FaceMesher(Config.from_dotted({"device": "cpu"}))
+    left_ids = set()
+    for index, frame in enumerate(frames(moving_face, 10)):
+        faces = mesher.process(np.hstack([frame, frame]), index / 30)
+        assert [face.track_id for face in faces] == [1, 2]
+        left_ids.add(min(faces, key=lambda face: face.roi.center_xy[0]).track_id)
+    assert len(left_ids) == 1
+
+
+def test_shifting_the_image_by_whole_detector_cells_shifts_the_mesh(mesher, face_rgb):
+    (before,) = mesher.process_still(face_rgb)
+    (after,) = mesher.process_still(np.roll(face_rgb, 40, axis=1))
+    moved = after.mesh.points - before.mesh.points
+    assert np.abs(moved.mean(axis=0) - [40, 0, 0]).max() < 0.5
+
+
+def test_the_image_is_not_changed_and_any_strides_are_taken(mesher, face_rgb):
+    (face,) = mesher.process_still(face_rgb)
+    bgr = np.ascontiguousarray(face_rgb[..., ::-1])
+    (view,) = mesher.process_still(bgr[..., ::-1])
+    assert np.array_equal(face.mesh.points, view.mesh.points)
+
+
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        (None, "NoneType"),
+        ([[0]], "list"),
+        (np.zeros((480, 640), np.uint8), r"\(480, 640\)"),
+        (np.zeros((480, 640, 4), np.uint8), r"\(480, 640, 4\)"),
+        (np.zeros((480, 640, 3), np.float32), "float32"),
+        (np.zeros((0, 640, 3), np.uint8), r"\(0, 640, 3\)"),
+        (np.zeros((1, 40000, 3), np.uint8), "40000.*32767"),
+    ],
+)
+def test_a_bad_image_is_refused_and_the_tracks_stay(mesher, face_rgb, image, said):
+    (before,) = mesher.process(face_rgb, 0.0)
+    with pytest.raises(InputError, match=said):
+        mesher.process(image, 0.03)
+    (after,) = mesher.process(face_rgb, 0.06)
+    assert after.track_id == before.track_id
+
+
+@pytest.mark.parametrize("stamp", [float("nan"), float("inf")])
+def test_a_stamp_that_is_no_time_is_refused(mesher, face_rgb, stamp):
+    with pytest.raises(InputError, match="stamp is"):
+        mesher.process(face_rgb, stamp)
+
+
+def test_a_camera_of_another_size_is_refused(mesher, face_rgb):
+    mesher.process(face_rgb, 0.0, Camera.from_fov((640, 480), 1.0))
+    with pytest.raises(InputError, match="1280x720.*640x480"):
+        mesher.process(face_rgb, 0.03, Camera.from_fov((1280, 720), 1.0))
+
+
+def test_live_settings_change_without_losing_tracks(mesher, face_rgb):
+    (before,) = mesher.process(face_rgb, 0.0)
+    mesher.configure(mesher.config.with_dotted({"filter.enabled": False, "detector.min_score": 0.7}))
+    (after,) = mesher.process(face_rgb, 0.03)
+    assert after.track_id == before.track_id and after.smoothed is after.mesh
+    mesher.configure(Config.from_dotted({"device": "cpu"}))
+
+
+def test_the_detectors_threshold_changes_live(mesher, face_rgb):
+    before = mesher.config
+    mesher.configure(before.with_dotted({"detector.min_score": 1.0}))
+    assert mesher.process_still(face_rgb) == ()
+    mesher.configure(before)
+    assert len(mesher.process_still(face_rgb)) == 1
+
+
+def test_what_the_network_does_not_take_for_a_face_is_no_face(networks, face_rgb):
+    strict = FaceMesher(Config.from_dotted({"tracker.min_presence": 1.0, "device": "cpu"}))
+    assert strict.process_still(face_rgb) == ()
+    assert strict.process(face_rgb, 0.0) == ()
+
+
+def test_the_filters_of_faces_that_left_are_freed(mesher, face_rgb):
+    for index in range(6):
+        mesher.process(face_rgb if index % 2 == 0 else np.zeros_like(face_rgb), index / 30)
+    assert len(mesher._filters) == 0
+
+
+def test_a_setting_that_is_read_at_loading_cannot_change_later(mesher):
+    before = mesher.config
+    with pytest.raises(ConfigError, match=r"mesh.network.*new FaceMesher"):
+        mesher.configure(before.with_dotted({"mesh.network": "mesh", "max_faces": 1}))
+    assert mesher.config == before
+
+
+def test_the_stages_are_announced_to_whoever_times_them(networks, face_rgb):
+    entered = []
+
+    @contextmanager
+    def stage(name):
+        entered.append(name)
+        yield
+
+    mesher = FaceMesher(Config.from_dotted({"device": "cpu", "max_faces": 1}), stage=stage)
+    mesher.process(face_rgb, 0.0)
+    assert "detect" in entered
+    entered.clear()
+    mesher.process(face_rgb, 0.03)
+    assert entered == ["mesh"]
+
+
+def test_without_networks_the_error_names_the_remedy(tmp_path):
+    with pytest.raises(ModelError, match="facemesh models install"):
+        FaceMesher(models_folder=tmp_path)
+
+
+@pytest.mark.skipif(not PORTRAIT.is_dir(), reason="the shared evaluation data is not here")
+def test_the_portrait_agrees_with_the_published_landmarks(mesher):
+    published = re.findall(
+        r"landmark \{\s*x: (\S+)\s*y: (\S+)", (PORTRAIT / "portrait_expected_face_landmarks.pbtxt").read_text()
+    )
+    image = cv2.cvtColor(cv2.imread(str(PORTRAIT / "portrait.jpg")), cv2.COLOR_BGR2RGB)
+    height, width = image.shape[:2]
+    (face,) = mesher.process_still(image)
+    recorded = np.column_stack([np.array(published, float) * [width, height], face.mesh.points[:, 2]])
+    assert recorded.shape == (478, 3)
+    assert distance_px(face.mesh.points, recorded).mean() <= PORTRAIT_MEAN_PX
