@@ -153,6 +153,12 @@ class Face:
     points_m: Float32 | None = None
     """(N, 3) float32, m in the camera's optical frame; None where it was not estimated."""
 
+    def __post_init__(self) -> None:
+        if self.track_id < 1:
+            raise InputError(f"Face.track_id is {self.track_id}; ids are positive")
+        if self.points_m is not None:
+            _set(self, points_m=frozen_array(self.points_m, (None, 3), np.float32, "Face.points_m"))
+
 
 @dataclass(frozen=True, eq=False)
 class Camera:

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 from facemesh_ros.errors import InputError
-from facemesh_ros.types import CAMERA_MODELS, Camera, Detection, Mesh, Roi, frozen_array
+from facemesh_ros.types import CAMERA_MODELS, Camera, Detection, Face, HeadPose, Mesh, Roi, frozen_array
+
+ROI, MESH = Roi((0, 0), 1.0, 0.0), Mesh(np.zeros((468, 3)), 1.0)
 
 
 def test_a_value_keeps_a_read_only_copy_of_its_arrays():
@@ -32,6 +34,9 @@ def test_values_are_frozen():
         (lambda: Roi((0, 0), 0.0, 0.0), "size 0.0 px"),
         (lambda: Roi((0, 0), math.inf, 0.0), "size inf"),
         (lambda: Roi((0, 0), 1.0, math.nan), "angle nan"),
+        (lambda: Face(0, ROI, MESH, MESH), "track_id is 0"),
+        (lambda: Face(1, ROI, MESH, MESH, points_m=np.zeros((468, 2))), r"points_m.*\(468, 2\)"),
+        (lambda: HeadPose(np.eye(3), 0.0, np.eye(6)), r"\(3, 3\).*\(4, 4\)"),
         (lambda: frozen_array([1.0, np.inf], (None,), float, "x"), "infinity"),
     ],
 )
