@@ -1,0 +1,208 @@
+"""ROS messages to the library's values and back: the only place that knows the fields of both."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from geometry_msgs.msg import PoseWithCovariance
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Header
+
+from facemesh_ros.errors import InputError
+from facemesh_ros.msg import FaceMesh, FaceMeshArray, FaceMeshTiming
+from facemesh_ros.msg import Roi as RoiMessage
+from facemesh_ros.ros.encodings import DECODERS, DEPTH, decode, remedy
+from facemesh_ros.types import Camera, Face, HeadPose, Roi, UInt8
+
+
+def stamp_seconds(header: Header) -> float:
+    """Return the header's time in s."""
+    return float(header.stamp.sec + 1e-9 * header.stamp.nanosec)
+
+
+def image_rgb(message: Image) -> UInt8:
+    """Return the picture of a raw image message.
+
+    Encodings outside :data:`facemesh_ros.ros.encodings.DECODERS` are left to cv_bridge where it is installed.
+
+    Returns:
+        (H, W, 3) uint8 RGB, read-only; of unpadded rgb8 a view of the message's data, of all else a copy.
+
+    Raises:
+        InputError: the encoding is unknown, or the fields contradict each other.
+    """
+    if message.encoding not in DECODERS and message.encoding not in DEPTH:
+        foreign = _cv_bridge()
+        if foreign is not None:
+            return foreign(message)
+    layout = message.height, message.width, message.step, bool(message.is_bigendian)
+    return decode(message.encoding, message.data, *layout)
+
+
+@cache
+def _cv_bridge() -> Callable[[Image], UInt8] | None:
+    """Return a decoder that asks cv_bridge, or None where it is not installed."""
+    try:
+        from cv_bridge import CvBridge
+    except ImportError:
+        return None
+    bridge = CvBridge()
+
+    def decoder(message: Image) -> UInt8:
+        try:
+            return np.asarray(bridge.imgmsg_to_cv2(message, "rgb8"), np.uint8)
+        except (TypeError, ValueError, cv2.error) as error:  # CvBridgeError is a TypeError
+            raise InputError(
+                f"cv_bridge cannot read encoding {message.encoding!r} ({error}); {remedy(message.encoding)}"
+            ) from error
+
+    return decoder
+
+
+class _Codec(NamedTuple):
+    """How a compressed picture begins, and what stands near its end unless it was cut short."""
+
+    start: bytes
+    end: bytes
+
+
+_CODECS = {"jpeg": _Codec(b"\xff\xd8\xff", b"\xff\xd9"), "png": _Codec(b"\x89PNG\r\n\x1a\n", b"IEND")}
+_TAIL = 4096
+"""Bytes searched for the end: some cameras pad their JPEGs."""
+
+
+def compressed_rgb(message: CompressedImage) -> UInt8:
+    """Return the picture of a compressed image message, JPEG or PNG, told by its first bytes.
+
+    An EXIF orientation is ignored, since the camera's calibration is for the picture as it lies.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Raises:
+        InputError: another format, or data that is cut short or damaged.
+    """
+    payload = np.frombuffer(message.data, np.uint8)
+    head, tail = payload[:8].tobytes(), payload[-_TAIL:].tobytes()
+    name = next((name for name, codec in _CODECS.items() if head.startswith(codec.start)), None)
+    if name is None:
+        raise InputError(
+            f"compressed image of format {message.format!r}, {payload.size} bytes, is neither JPEG nor PNG; "
+            "publish one of these, or decompress it with image_transport's republish"
+        )
+    picture = None  # OpenCV 4 paints the missing part of a JPEG grey and says nothing: hence the search for the end
+    if _CODECS[name].end in tail:
+        picture = cv2.imdecode(payload, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    if picture is None:
+        raise InputError(
+            f"{name} image of {payload.size} bytes is cut short or damaged; it must be a whole file: "
+            "look for loss between the camera and here"
+        )
+    # image_transport may compress with red and blue exchanged; "rgb8; jpeg compressed rgb8" says so.
+    if "compressed rgb" in message.format:
+        return np.asarray(picture, np.uint8)
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def camera_from_info(message: CameraInfo) -> Camera:
+    """Return the calibration that goes with the images of this topic, binning and region of interest applied.
+
+    Raises:
+        InputError: the camera is not calibrated (K is zero), or the message is no valid calibration.
+    """
+    matrix = np.array(message.k, np.float64).reshape(3, 3)
+    if not matrix.any():
+        raise InputError(
+            "camera_info is uncalibrated (K is all zeros); K must hold the focal lengths in px: calibrate the"
+            " camera (camera_calibration) and give its driver the result"
+        )
+    roi, binning = message.roi, np.maximum([message.binning_x, message.binning_y], 1)  # 0 means 1
+    full_wh = (roi.width, roi.height) if roi.width and roi.height else (message.width, message.height)
+    matrix[:2, :2] /= binning[:, None]
+    # Pixel centres are at integers: a binned pixel's centre lies half a binned pixel from its edge.
+    matrix[:2, 2] = (matrix[:2, 2] - (roi.x_offset, roi.y_offset) + 0.5) / binning - 0.5
+    model = message.distortion_model or "plumb_bob"
+    return Camera.from_matrix(matrix, message.d, [int(n) for n in full_wh // binning], model)
+
+
+def info_from_camera(camera: Camera) -> CameraInfo:
+    """Return the message of a calibration, without binning or region of interest; its header is empty."""
+    width, height = camera.size_wh
+    return CameraInfo(
+        width=width,
+        height=height,
+        distortion_model=camera.model,
+        d=camera.distortion.tolist(),
+        k=camera.matrix.ravel(),
+        r=np.eye(3).ravel(),
+        p=np.hstack([camera.matrix, np.zeros((3, 1))]).ravel(),
+    )
+
+
+def array_message(
+    faces: Iterable[Face],
+    header: Header,
+    size_wh: tuple[int, int],
+    timing_ms: Mapping[str, float],
+    dropped: int,
+) -> FaceMeshArray:
+    """Make the message about one image.
+
+    Args:
+        faces: in order of track id.
+        header: the image's own.
+        size_wh: the image's width and height, px.
+        timing_ms: by the names of FaceMeshTiming's fields, ms; what is not named is 0.
+        dropped: images skipped since the node became active.
+    """
+    return FaceMeshArray(
+        header=header,
+        image_width=size_wh[0],
+        image_height=size_wh[1],
+        faces=[face_message(face) for face in faces],
+        timing=FaceMeshTiming(**{stage: float(duration) for stage, duration in timing_ms.items()}),
+        dropped=dropped,
+    )
+
+
+def face_message(face: Face) -> FaceMesh:
+    """Make the message about one face, with the smoothed mesh."""
+    message = FaceMesh(
+        id=face.track_id,
+        presence=face.smoothed.presence,
+        roi=_roi_message(face.roi),
+        landmarks=_flat(face.smoothed.points),
+        pose_valid=face.pose is not None,
+    )
+    if face.points_m is not None:
+        message.points = _flat(face.points_m)
+    if face.pose is not None:
+        message.head_pose = _pose_message(face.pose)
+        message.reprojection_error = face.pose.error_px
+    return message
+
+
+def _flat(values: NDArray[np.float32]) -> array[float]:
+    """Copy into the one type of which a message takes a whole block; a list would cost milliseconds."""
+    return array("f", np.asarray(values, np.float32).tobytes())
+
+
+def _roi_message(roi: Roi) -> RoiMessage:
+    x, y = roi.center_xy.tolist()
+    return RoiMessage(center_x=x, center_y=y, size=roi.size, angle=roi.angle)
+
+
+def _pose_message(pose: HeadPose) -> PoseWithCovariance:
+    message = PoseWithCovariance(covariance=pose.covariance.ravel())
+    position, orientation = message.pose.position, message.pose.orientation
+    position.x, position.y, position.z = pose.camera_from_head[:3, 3].tolist()
+    quaternion_xyzw = Rotation.from_matrix(pose.camera_from_head[:3, :3]).as_quat()
+    orientation.x, orientation.y, orientation.z, orientation.w = quaternion_xyzw.tolist()
+    return message
