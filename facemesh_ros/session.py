@@ -95,7 +95,7 @@ def _load(path: Path, device: str) -> Any | None:
             _log.debug("%s cannot open %s: %s", device, path, error)
             return None
         raise ModelError(
-            f"onnxruntime cannot open {path}: {error}; reinstall with: facemesh models install --force"
+            f"onnxruntime cannot open {path}: {error}; delete it and run `facemesh models install` with this version"
         ) from error
     return runtime if runtime.get_providers()[0] == providers[0] else None
 
@@ -104,7 +104,7 @@ def _say_fallback(device: str, wanted: str, used: str, require_device: bool) -> 
     if require_device:
         raise DeviceError(
             f"device is {device}, but {wanted} cannot be used here and require_device forbids {used}: install "
-            "onnxruntime-gpu with a matching CUDA driver, or set require_device to false"
+            "onnxruntime-gpu in the place of onnxruntime, with a matching driver, or set require_device to false"
         )
     if device != "auto":
         _log.warning("device is %s, but it cannot be used here: the networks run on %s", device, used)
