@@ -1,0 +1,131 @@
+"""How the node is doing: counts of what it did, and the /diagnostics message made of them."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+
+PERIOD_S = 1.0
+"""Between two messages; diagnostic_updater's default."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What happened, in total since the node became active and during the last period."""
+
+    frames: int = 0
+    """Images processed; so for the next three."""
+    dropped: int = 0
+    """A newer one had arrived."""
+    bad: int = 0
+    """It could not be read."""
+    failed: int = 0
+    """An internal error."""
+    faces: int = 0
+    """In the last image."""
+    rate_hz: float = 0.0
+    """During the period; so for all that follow."""
+    latency_mean_ms: float = 0.0
+    """From an image's arrival until its message was published."""
+    latency_max_ms: float = 0.0
+    new_bad: int = 0
+    new_failed: int = 0
+
+
+class Tally:
+    """Count what becomes of the images. Any thread may call any method."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.clear()
+
+    def clear(self) -> None:
+        """Begin at zero."""
+        with self._lock:
+            self._frames = self._dropped = self._bad = self._failed = self._faces = 0
+            self._latencies_ms: list[float] = []
+            self._before = (0, 0)
+
+    @property
+    def skipped(self) -> int:
+        """Images of which nothing was published."""
+        return self._dropped + self._bad + self._failed
+
+    def add_frame(self, faces: int, latency_ms: float) -> None:
+        """Count an image that was processed."""
+        with self._lock:
+            self._frames += 1
+            self._faces = faces
+            self._latencies_ms.append(latency_ms)
+
+    def add_dropped(self) -> None:
+        """Count an image that a newer one replaced."""
+        with self._lock:
+            self._dropped += 1
+
+    def add_bad(self) -> None:
+        """Count an image that could not be read."""
+        with self._lock:
+            self._bad += 1
+
+    def add_failed(self) -> None:
+        """Count an image on which the node failed."""
+        with self._lock:
+            self._failed += 1
+
+    def report(self, period_s: float) -> Report:
+        """Sum up, and begin a new period; the one that ends has lasted ``period_s``."""
+        with self._lock:
+            latencies_ms, self._latencies_ms = self._latencies_ms, []
+            (bad, failed), self._before = self._before, (self._bad, self._failed)
+            return Report(
+                frames=self._frames,
+                dropped=self._dropped,
+                bad=self._bad,
+                failed=self._failed,
+                faces=self._faces,
+                rate_hz=len(latencies_ms) / period_s,
+                latency_mean_ms=sum(latencies_ms) / max(len(latencies_ms), 1),
+                latency_max_ms=max(latencies_ms, default=0.0),
+                new_bad=self._bad - bad,
+                new_failed=self._failed - failed,
+            )
+
+
+def status(node_name: str, topic: str, state: str, device: str, report: Report) -> DiagnosticStatus:
+    """Make the status of the node; ``state`` is "running", or why it is not."""
+    level, message = _verdict(state, report)
+    values = {
+        "state": state,
+        "topic": topic,
+        "device": device,
+        "frames": report.frames,
+        "dropped": report.dropped,
+        "bad": report.bad,
+        "failed": report.failed,
+        "faces": report.faces,
+        "rate [Hz]": f"{report.rate_hz:.1f}",
+        "latency mean [ms]": f"{report.latency_mean_ms:.1f}",
+        "latency max [ms]": f"{report.latency_max_ms:.1f}",
+    }
+    return DiagnosticStatus(
+        level=level,
+        name=f"{node_name}: face meshes",
+        message=message,
+        hardware_id=topic,
+        values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
+    )
+
+
+def _verdict(state: str, report: Report) -> tuple[bytes, str]:
+    if state != "running":
+        return DiagnosticStatus.OK, state
+    if report.new_failed:
+        return DiagnosticStatus.ERROR, f"{report.new_failed} images failed: see the node's log"
+    if report.new_bad:
+        return DiagnosticStatus.WARN, f"{report.new_bad} images could not be read: see the node's log"
+    if report.rate_hz == 0.0:
+        return DiagnosticStatus.WARN, "no images"
+    return DiagnosticStatus.OK, f"{report.rate_hz:.1f} Hz, faces: {report.faces}"

@@ -1,0 +1,145 @@
+"""The node's input topics: their names, their QoS, and the subscriptions while they are wanted."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from rclpy.node import Node
+from rclpy.qos import QoSPolicyKind, QoSProfile, ReliabilityPolicy, qos_policy_name_from_kind
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from facemesh_ros.config import InputConfig
+from facemesh_ros.errors import ConfigError
+from facemesh_ros.ros.frames import ImageMessage
+
+try:
+    from rclpy.event_handler import SubscriptionEventCallbacks
+except ImportError:  # its name in Humble
+    from rclpy.qos_event import SubscriptionEventCallbacks
+
+MESSAGE_TYPES: dict[str, type] = {"raw": Image, "compressed": CompressedImage}
+OTHER = {"raw": "compressed", "compressed": "raw"}
+"""``input.transport`` → the transport that the same camera may offer as well: its twin."""
+INFO_DEPTH = 10
+
+
+@dataclass(frozen=True)
+class Topics:
+    """Fully qualified names."""
+
+    image: str
+    twin: str
+    camera_info: str
+
+    @classmethod
+    def of(cls, node: Node, transport: str) -> Topics:
+        """Apply the user's remappings; what is not remapped follows the image, as with image_transport.
+
+        ``image:=/camera/image_raw`` gives /camera/image_raw/compressed and /camera/camera_info.
+        """
+        raw = node.resolve_topic_name("image")
+        compressed = _remapped(node, "image/compressed", f"{raw}/compressed")
+        image, twin = (raw, compressed) if transport == "raw" else (compressed, raw)
+        folder = posixpath.dirname(image.removesuffix("/compressed"))
+        return cls(image, twin, _remapped(node, "camera_info", posixpath.join(folder, "camera_info")))
+
+
+def _remapped(node: Node, name: str, otherwise: str) -> str:
+    resolved: str = node.resolve_topic_name(name)
+    return otherwise if resolved == node.resolve_topic_name(name, only_expand=True) else resolved
+
+
+class Inputs:
+    """Subscriptions to the images and to their camera_info, until :meth:`close`."""
+
+    def __init__(
+        self,
+        node: Node,
+        config: InputConfig,
+        on_image: Callable[[ImageMessage], None],
+        on_info: Callable[[CameraInfo], None],
+        on_mismatch: Callable[[str], None],
+    ) -> None:
+        """Subscribe.
+
+        Args:
+            node: whose subscriptions they are.
+            config: transport and reliability; "auto" asks for reliable, and falls back where that is not offered.
+            on_image: gets every image.
+            on_info: gets every camera_info.
+            on_mismatch: gets the name of the QoS policy for which a publisher cannot be heard.
+
+        Raises:
+            ConfigError: a QoS override of the user's is no QoS.
+        """
+        self._node = node
+        self._transport = config.transport
+        self._on_image = on_image
+        self._on_mismatch = on_mismatch
+        self.topics = Topics.of(node, config.transport)
+        self._may_fall_back = config.reliability == "auto" and not self._is_overridden("reliability")
+        reliable = config.reliability != "best_effort"
+        self._image = self._subscribe(ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT)
+        self._info = node.create_subscription(
+            CameraInfo,
+            self.topics.camera_info,
+            on_info,
+            QoSProfile(depth=INFO_DEPTH, reliability=ReliabilityPolicy.BEST_EFFORT),
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        )
+
+    @property
+    def message_type(self) -> type:
+        """The message that the image topic carries."""
+        return MESSAGE_TYPES[self._transport]
+
+    @property
+    def twin_type(self) -> type:
+        """The message that its twin carries."""
+        return MESSAGE_TYPES[OTHER[self._transport]]
+
+    @property
+    def is_reliable(self) -> bool:
+        """Whether the images are asked for reliably, all overrides applied."""
+        return bool(self._image.qos_profile.reliability == ReliabilityPolicy.RELIABLE)
+
+    def close(self) -> None:
+        """Unsubscribe."""
+        self._node.destroy_subscription(self._image)
+        self._node.destroy_subscription(self._info)
+
+    def _subscribe(self, reliability: ReliabilityPolicy) -> Any:
+        kinds = [QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH]
+        # rclpy keeps an override's parameter from the first subscription on: it would pin the first input.reliability.
+        if self._is_overridden("reliability"):
+            kinds.append(QoSPolicyKind.RELIABILITY)
+        try:
+            return self._node.create_subscription(
+                self.message_type,
+                self.topics.image,
+                self._on_image,
+                QoSProfile(depth=1, reliability=reliability),
+                event_callbacks=SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible),
+                qos_overriding_options=QoSOverridingOptions(kinds),
+            )
+        except RuntimeError as error:
+            raise ConfigError(
+                f"cannot subscribe to {self.topics.image}: {error}; mend the parameters "
+                f"qos_overrides.{self.topics.image}.subscription.*, or remap image"
+            ) from error
+
+    def _is_overridden(self, policy: str) -> bool:
+        return bool(self._node.has_parameter(f"qos_overrides.{self.topics.image}.subscription.{policy}"))
+
+    def _on_incompatible(self, event: Any) -> None:
+        policy = qos_policy_name_from_kind(event.last_policy_kind).removesuffix("_QOS_POLICY").lower()
+        if self._may_fall_back and policy == "reliability":
+            self._may_fall_back = False
+            self._node.destroy_subscription(self._image)
+            self._image = self._subscribe(ReliabilityPolicy.BEST_EFFORT)
+        else:
+            self._on_mismatch(policy)

@@ -1,0 +1,233 @@
+"""The node ``facemesh_node``: lifecycle, parameters, services and diagnostics, wired to a stream of images."""
+
+from __future__ import annotations
+
+import functools
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.logging import get_logger
+from rclpy.signals import SignalHandlerOptions
+from std_srvs.srv import SetBool, Trigger
+
+from facemesh_ros.config import Config
+from facemesh_ros.errors import FaceMeshError
+from facemesh_ros.pipeline import FaceMesher
+from facemesh_ros.ros.cameras import Cameras
+from facemesh_ros.ros.diagnostics import PERIOD_S, Report, Tally, status
+from facemesh_ros.ros.frames import FrameProcessor, Mesher, Stage
+from facemesh_ros.ros.inputs import Topics
+from facemesh_ros.ros.outputs import Outputs
+from facemesh_ros.ros.params import Parameters
+from facemesh_ros.ros.stream import Stream
+from facemesh_ros.ros.timing import StageTimer
+
+NAME = "facemesh_node"
+WAKE_S = 0.1
+"""A signal is noticed after this long at most."""
+
+Transition = Callable[["FaceMeshNode", LifecycleState], None]
+
+
+def _transition(step: Transition) -> Callable[[FaceMeshNode, LifecycleState], TransitionCallbackReturn]:
+    """Make a lifecycle callback of a step that raises: rclpy itself swallows what a callback raises."""
+    name = step.__name__.removeprefix("on_")
+
+    @functools.wraps(step)
+    def callback(node: FaceMeshNode, state: LifecycleState) -> TransitionCallbackReturn:
+        try:
+            step(node, state)
+        except FaceMeshError as error:
+            node.get_logger().error(f"cannot {name}: {error}")
+            return TransitionCallbackReturn.FAILURE
+        except Exception:
+            node.get_logger().fatal(f"cannot {name}, because of an error in this node:\n{traceback.format_exc()}")
+            return TransitionCallbackReturn.ERROR
+        return TransitionCallbackReturn.SUCCESS
+
+    return callback
+
+
+class FaceMeshNode(LifecycleNode):
+    """Publish the meshes of the faces in a stream of images."""
+
+    def __init__(self, make_mesher: Callable[[Config, Stage], Mesher] = FaceMesher, **options: Any) -> None:
+        """Declare parameters and publishers; nothing is loaded or subscribed to yet.
+
+        Args:
+            make_mesher: loads the networks when the node is configured.
+            **options: for rclpy's Node, such as parameter_overrides and context.
+
+        Raises:
+            ConfigError: a parameter was given a bad value; the message names it.
+        """
+        super().__init__(NAME, automatically_declare_parameters_from_overrides=True, **options)
+        self._make_mesher = make_mesher
+        self._processor: FrameProcessor | None = None
+        self._stream: Stream | None = None
+        self._is_active = False
+        self._timer = StageTimer()
+        self._tally = Tally()
+        self._settings = Parameters(self, lambda: self._processor is not None, self._take_over)
+        self._outputs = Outputs(self)
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(PERIOD_S, self._publish_diagnostics, clock=steady)
+        self.create_service(SetBool, "~/enable", self._on_enable)
+        self.create_service(Trigger, "~/reset_tracks", self._on_reset)
+
+    @property
+    def wants_autostart(self) -> bool:
+        """Whether to become active without a lifecycle manager."""
+        return self._settings.node_config.autostart
+
+    def start(self) -> bool:
+        """Configure and activate; return whether both succeeded (the log says why not)."""
+        succeeded = TransitionCallbackReturn.SUCCESS
+        return bool(self.trigger_configure() == succeeded and self.trigger_activate() == succeeded)
+
+    @_transition
+    def on_configure(self, _: LifecycleState) -> None:
+        """Load and warm up the networks."""
+        config = self._settings.config
+        self._cameras = Cameras(self.get_logger().warning)
+        mesher = self._make_mesher(config, self._timer.stage)
+        self._processor = FrameProcessor(mesher, self._timer, self._cameras, self.get_logger().warning)
+        self._outputs.publish_topology(config.mesh.network)
+        self.get_logger().info(f"network {config.mesh.network} is ready on {mesher.device}")
+
+    @_transition
+    def on_activate(self, state: LifecycleState) -> None:
+        """Subscribe."""
+        self._tally.clear()
+        self._open_stream()
+        self._is_active = True
+        super().on_activate(state)
+
+    @_transition
+    def on_deactivate(self, state: LifecycleState) -> None:
+        """Unsubscribe and forget the tracks."""
+        self._is_active = False
+        self._close_stream()
+        super().on_deactivate(state)
+
+    @_transition
+    def on_cleanup(self, _: LifecycleState) -> None:
+        """Free the networks."""
+        self._processor = None
+
+    @_transition
+    def on_shutdown(self, _: LifecycleState) -> None:
+        """Stop from any state."""
+        self._stop()
+
+    @_transition
+    def on_error(self, _: LifecycleState) -> None:
+        """Go back to unconfigured after a transition went wrong."""
+        self._stop()
+
+    def _stop(self) -> None:
+        self._is_active = False
+        self._close_stream()
+        self._processor = None
+
+    def _open_stream(self) -> None:
+        assert self._processor is not None
+        config = self._settings.node_config.input
+        self._stream = Stream(self, config, self._processor, self._cameras, self._timer, self._outputs, self._tally)
+
+    def _close_stream(self) -> None:
+        if self._stream is not None and self._processor is not None:
+            self._stream.close()
+            self._stream = None
+            self._processor.reset()
+
+    def _take_over(self, config: Config) -> None:
+        if self._processor is not None:
+            self._processor.configure(config)
+
+    def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        """Subscribe or unsubscribe, without a change of the lifecycle's state."""
+        if not self._is_active:
+            response.message = "the node is not active: activate it first"
+            return response
+        if request.data and self._stream is None:
+            self._open_stream()
+        elif not request.data:
+            self._close_stream()
+        response.success = True
+        response.message = "enabled" if request.data else "disabled"
+        return response
+
+    def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        if self._processor is None:
+            response.message = "the node is not configured: there are no tracks"
+            return response
+        self._processor.reset()
+        response.success, response.message = True, "all tracks are forgotten"
+        return response
+
+    def _publish_diagnostics(self) -> None:
+        report: Report = self._tally.report(PERIOD_S)
+        device = "none" if self._processor is None else self._processor.device
+        topic = Topics.of(self, self._settings.node_config.input.transport).image
+        message = DiagnosticArray(
+            status=[status(self.get_fully_qualified_name(), topic, self._state(), device, report)]
+        )
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._diagnostics.publish(message)
+
+    def _state(self) -> str:
+        if self._processor is None:
+            return "unconfigured"
+        if not self._is_active:
+            return "inactive"
+        return "disabled" if self._stream is None else "running"
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the node until SIGINT or SIGTERM; return 0, or 1 if it could not start."""
+    try:
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    except RuntimeError as error:  # a parameter file that is missing, arguments that cannot be read
+        get_logger(NAME).fatal(str(error))
+        return 1
+    try:
+        return _run()
+    except FaceMeshError as error:
+        get_logger(NAME).fatal(str(error))
+        return 1
+    finally:
+        rclpy.shutdown()
+
+
+def _run() -> int:
+    # rclpy's own handlers would close the context before the last message is out.
+    signals: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda caught, _: signals.append(caught))
+    node = FaceMeshNode()
+    try:
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        if node.wants_autostart and not node.start():
+            return 1
+        while not signals:
+            executor.spin_once(timeout_sec=WAKE_S)
+        node.trigger_shutdown()
+        return 0
+    finally:
+        node.destroy_node()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""What the node publishes: faces, the topology of their meshes, and a picture for looking at."""
+
+from __future__ import annotations
+
+from array import array
+
+import numpy as np
+from rclpy.duration import Duration
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from facemesh_ros.draw import draw_faces
+from facemesh_ros.msg import FaceMeshArray, FaceTopology
+from facemesh_ros.ros.convert import array_message
+from facemesh_ros.ros.frames import Result
+from facemesh_ros.ros.topology import POINT_COUNTS, topology_message
+from facemesh_ros.topology import face_topology
+from facemesh_ros.types import UInt8
+
+DEPTH = 5
+
+
+class Outputs:
+    """The publishers, for as long as the node lives. Only the topology goes out while the node is not active."""
+
+    def __init__(self, node: LifecycleNode) -> None:
+        reliable = QoSProfile(depth=DEPTH, reliability=ReliabilityPolicy.RELIABLE)
+        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self._faces = node.create_lifecycle_publisher(FaceMeshArray, "~/faces", reliable)
+        self._debug_image = node.create_lifecycle_publisher(Image, "~/debug_image", reliable)
+        self._topology = node.create_publisher(FaceTopology, "~/topology", latched)
+        self._last: FaceMeshArray | None = None
+
+    def publish_topology(self, network: str) -> None:
+        """Latch the connectivity of the meshes of a landmark network."""
+        self._topology.publish(topology_message(face_topology(POINT_COUNTS[network])))
+
+    def publish(self, result: Result) -> None:
+        """Send the faces; draw them only if somebody looks."""
+        self._faces.publish(result.array)
+        self._last = result.array
+        if self._debug_image.get_subscription_count():
+            picture = draw_faces(result.image_rgb, result.faces, order="rgb")
+            self._debug_image.publish(bgr8_message(picture, result.array.header))
+
+    def publish_none(self, dropped: int, timeout_s: float = 0.5) -> None:
+        """Say that there are no faces any more, under the last image's header, and wait until readers have it."""
+        last = FaceMeshArray(header=Header()) if self._last is None else self._last
+        empty = array_message((), last.header, (last.image_width, last.image_height), {}, dropped)
+        self._faces.publish(empty)
+        self._faces.wait_for_all_acked(Duration(seconds=timeout_s))
+
+
+def bgr8_message(image_rgb: UInt8, header: Header) -> Image:
+    """Make an image message of an (H, W, 3) uint8 RGB picture."""
+    height, width = image_rgb.shape[:2]
+    data = array("B", np.ascontiguousarray(image_rgb[..., ::-1]).tobytes())
+    return Image(header=header, height=height, width=width, encoding="bgr8", step=3 * width, data=data)

@@ -1,0 +1,80 @@
+"""camera_info finds its image by the stamp."""
+
+import threading
+
+import pytest
+
+pytest.importorskip("rclpy", reason="ROS 2 is not installed here: make setup")
+pytest.importorskip("facemesh_ros.msg", reason="the messages are not built: make setup")
+
+from rig import info_message, stamp
+
+from facemesh_ros.ros.cameras import KEPT, PATIENT_MISSES, Cameras
+
+pytestmark = pytest.mark.ros
+
+SIZE_WH = (64, 48)
+
+
+@pytest.fixture
+def warnings():
+    return []
+
+
+@pytest.fixture
+def cameras(warnings):
+    return Cameras(warnings.append)
+
+
+def test_there_is_none_without_camera_info(cameras):
+    assert cameras.camera_of(stamp(1.0), SIZE_WH) is None
+    assert cameras.paired == 0
+
+
+def test_only_the_very_stamp_pairs(cameras):
+    cameras.put(info_message(1.0))
+    assert cameras.camera_of(stamp(1.0), SIZE_WH).size_wh == SIZE_WH
+    assert cameras.camera_of(stamp(1.000000001), SIZE_WH) is None
+    assert cameras.paired == 1
+
+
+def test_the_oldest_are_forgotten(cameras):
+    for second in range(KEPT + 1):
+        cameras.put(info_message(second))
+    assert cameras.camera_of(stamp(0), SIZE_WH) is None
+    assert cameras.camera_of(stamp(1), SIZE_WH) is not None
+
+
+def test_a_camera_info_that_comes_a_little_later_is_waited_for(cameras, monkeypatch):
+    monkeypatch.setattr("facemesh_ros.ros.cameras.WAIT_S", 100.0)
+    cameras.put(info_message(1.0))
+    found = []
+    thread = threading.Thread(target=lambda: found.append(cameras.camera_of(stamp(2.0), SIZE_WH)), daemon=True)
+    thread.start()
+    cameras.put(info_message(2.0))
+    thread.join(10.0)
+    assert len(found) == 1
+    assert found[0] is not None
+
+
+def test_who_never_finds_a_partner_does_not_wait(cameras, monkeypatch):
+    cameras.put(info_message(1.0))
+    monkeypatch.setattr("facemesh_ros.ros.cameras.WAIT_S", 0.0)
+    for second in range(2, 2 + PATIENT_MISSES):
+        cameras.camera_of(stamp(second), SIZE_WH)
+    monkeypatch.setattr("facemesh_ros.ros.cameras.WAIT_S", None)  # for ever
+    assert cameras.camera_of(stamp(100.0), SIZE_WH) is None
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        (info_message(1.0, size_wh=(32, 24)), "camera_info is for images of 32x24 px and the image has 64x48"),
+        (type(info_message(1.0))(header=info_message(1.0).header, width=64, height=48), "uncalibrated"),
+    ],
+)
+def test_a_calibration_that_cannot_be_used_is_said_once(cameras, warnings, message, reason):
+    cameras.put(message)
+    assert [cameras.camera_of(stamp(1.0), SIZE_WH) for _ in range(3)] == [None] * 3
+    assert len(warnings) == 1
+    assert reason in warnings[0]

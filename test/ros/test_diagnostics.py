@@ -1,0 +1,99 @@
+"""Counts, and what /diagnostics makes of them."""
+
+import pytest
+
+pytest.importorskip("rclpy", reason="ROS 2 is not installed here: make setup")
+pytest.importorskip("facemesh_ros.msg", reason="the messages are not built: make setup")
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rig import image_message
+from sensor_msgs.msg import Image
+
+from facemesh_ros.ros.diagnostics import Report, Tally, status
+
+pytestmark = pytest.mark.ros
+
+OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+
+
+def values(message):
+    return {pair.key: pair.value for pair in message.values}
+
+
+def test_nothing_is_counted_at_first():
+    assert Tally().report(1.0) == Report()
+
+
+def test_totals_go_on_and_rates_belong_to_the_period():
+    tally = Tally()
+    for latency_ms in (10.0, 30.0):
+        tally.add_frame(faces=2, latency_ms=latency_ms)
+    first = tally.report(4.0)
+    assert (first.frames, first.faces, first.rate_hz) == (2, 2, 0.5)
+    assert (first.latency_mean_ms, first.latency_max_ms) == (20.0, 30.0)
+    second = tally.report(4.0)
+    assert (second.frames, second.rate_hz, second.latency_max_ms) == (2, 0.0, 0.0)
+
+
+def test_every_way_to_skip_an_image_is_counted_apart_and_together():
+    tally = Tally()
+    for add, times in ((tally.add_dropped, 1), (tally.add_bad, 2), (tally.add_failed, 3)):
+        for _ in range(times):
+            add()
+    report = tally.report(1.0)
+    assert (report.dropped, report.bad, report.failed, tally.skipped) == (1, 2, 3, 6)
+    assert (report.new_bad, report.new_failed) == (2, 3)
+    assert (tally.report(1.0).new_bad, tally.report(1.0).bad) == (0, 2)
+
+
+def test_clearing_begins_at_zero():
+    tally = Tally()
+    tally.add_bad()
+    tally.add_frame(faces=1, latency_ms=5.0)
+    tally.clear()
+    assert tally.report(1.0) == Report()
+
+
+@pytest.mark.parametrize(
+    ("state", "report", "level", "message"),
+    [
+        ("unconfigured", Report(), OK, "unconfigured"),
+        ("disabled", Report(), OK, "disabled"),
+        ("running", Report(), WARN, "no images"),
+        ("running", Report(rate_hz=29.97, faces=2), OK, "30.0 Hz, faces: 2"),
+        ("running", Report(rate_hz=30.0, new_bad=3), WARN, "3 images could not be read"),
+        ("running", Report(rate_hz=30.0, new_bad=3, new_failed=1), ERROR, "1 images failed"),
+    ],
+)
+def test_the_level_follows_the_worst_of_the_period(state, report, level, message):
+    made = status("/facemesh_node", "/image", state, "cpu", report)
+    assert made.level == level
+    assert made.message.startswith(message)
+
+
+def test_the_running_node_reports_itself(rig):
+    rig.node()
+    arrays, images = rig.faces(), rig.publisher(Image, "/image")
+    heard = rig.collect(DiagnosticArray, "/diagnostics")
+    images.publish(image_message(1.0))
+    rig.until(lambda: arrays, "faces")
+    rig.until(lambda: heard and values(heard[-1].status[0])["frames"] == "1", "diagnostics")
+    (made,) = heard[-1].status
+    assert (made.name, made.hardware_id) == ("/facemesh_node: face meshes", "/image")
+    shown = values(made)
+    assert (shown["device"], shown["faces"], shown["dropped"], shown["bad"]) == ("cpu", "1", "0", "0")
+
+
+def test_simulated_time_without_a_clock_stops_neither_faces_nor_reports(rig):
+    rig.node({"use_sim_time": True})
+    arrays, images = rig.faces(), rig.publisher(Image, "/image")
+    heard = rig.collect(DiagnosticArray, "/diagnostics")
+    images.publish(image_message(1.0))
+    rig.until(lambda: arrays and heard, "faces and diagnostics")
+
+
+def test_a_node_that_is_not_configured_reports_that(rig):
+    rig.node(start=False)
+    heard = rig.collect(DiagnosticArray, "/diagnostics")
+    rig.until(lambda: heard, "diagnostics")
+    assert (heard[0].status[0].message, values(heard[0].status[0])["device"]) == ("unconfigured", "none")

@@ -1,0 +1,362 @@
+"""The node on real topics: what comes out for what goes in, and through which states it goes."""
+
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="ROS 2 is not installed here: make setup")
+pytest.importorskip("facemesh_ros.msg", reason="the messages are not built: make setup")
+
+from facemesh_ros.msg import FaceTopology
+from lifecycle_msgs.srv import ChangeState, GetState
+from rig import BEST_EFFORT, DEADLINE_S, LATCHED, RELIABLE, image_message, info_message, stamp
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_srvs.srv import SetBool, Trigger
+
+from facemesh_ros.errors import ModelError
+from facemesh_ros.ros.convert import stamp_seconds
+
+pytestmark = pytest.mark.ros
+
+
+def state_of(rig):
+    return rig.call(GetState, "/facemesh_node/get_state", GetState.Request()).current_state.label
+
+
+def change_state(rig, label):
+    request = ChangeState.Request()
+    request.transition.label = label
+    return rig.call(ChangeState, "/facemesh_node/change_state", request).success
+
+
+def stamps(arrays):
+    return [stamp_seconds(array.header) for array in arrays]
+
+
+def test_an_image_gives_one_array_with_its_stamp_frame_and_size(rig):
+    rig.node()
+    arrays, images = rig.faces(), rig.publisher(Image, "/image")
+    images.publish(image_message(12.5))
+    rig.until(lambda: arrays, "faces")
+    (array,) = arrays
+    assert (array.header.stamp, array.header.frame_id) == (stamp(12.5), "camera_optical")
+    assert (array.image_width, array.image_height, array.dropped) == (64, 48, 0)
+    assert [face.id for face in array.faces] == [1]
+
+
+def test_timing_adds_up(rig):
+    rig.node()
+    arrays, images = rig.faces(), rig.publisher(Image, "/image")
+    images.publish(image_message(1.0))
+    rig.until(lambda: arrays, "faces")
+    timing = arrays[0].timing
+    parts = timing.queue + timing.decode + timing.detect + timing.mesh + timing.pose
+    assert min(timing.queue, timing.decode, timing.mesh) > 0.0
+    assert parts <= timing.total < 1e3 * DEADLINE_S
+
+
+@pytest.mark.models
+def test_a_real_face_is_found_by_the_real_networks(rig, networks, face_rgb):
+    from facemesh_ros.pipeline import FaceMesher
+
+    rig.node({"input.reliability": "reliable"}, FaceMesher)
+    arrays, images = rig.faces(), rig.publisher(Image, "/image", RELIABLE)
+    images.publish(image_message(3.25, face_rgb))
+    rig.until(lambda: arrays, "faces")
+    (array,) = arrays
+    assert (array.header.stamp, array.header.frame_id) == (stamp(3.25), "camera_optical")
+    (face,) = array.faces
+    points = np.array(face.landmarks).reshape(478, 3)
+    assert face.presence > 0.9
+    assert np.all((points[:, :2] > 0) & (points[:, :2] < (640, 480)))
+
+
+def test_an_image_without_faces_gives_an_empty_array(rig):
+    rig.node()
+    rig.mesher.faces = ()
+    arrays, images = rig.faces(), rig.publisher(Image, "/image")
+    images.publish(image_message(1.0))
+    rig.until(lambda: arrays, "an empty array")
+    assert (stamps(arrays), arrays[0].faces) == ([1.0], [])
+
+
+BAD_IMAGES = {
+    "of zero size": {"height": 0, "width": 0, "data": []},
+    "of an unknown encoding": {"encoding": "bgr7"},
+    "cut short": {"data": [0] * 10},
+    "with a step too small": {"step": 5},
+}
+
+
+def spoilt(fields):
+    message = image_message(1.0)
+    for name, value in fields.items():
+        setattr(message, name, value)
+    return message
+
+
+@pytest.mark.parametrize("fields", BAD_IMAGES.values(), ids=BAD_IMAGES.keys())
+def test_a_bad_image_is_counted_and_said_and_the_next_one_works(rig, fields, capfd):
+    rig.node()
+    arrays, images = rig.faces(), rig.publisher(Image, "/image")
+    images.publish(spoilt(fields))
+    rig.until(lambda: "image skipped" in capfd.readouterr().err, "a warning")
+    images.publish(image_message(2.0))
+    rig.until(lambda: arrays, "faces")
+    assert (stamps(arrays), arrays[0].dropped) == ([2.0], 1)
+
+
+def test_an_error_of_our_own_is_logged_with_its_traceback_and_the_next_image_works(rig, capfd):
+    rig.node()
+    arrays, images = rig.faces(), rig.publisher(Image, "/image")
+    rig.mesher.error = ZeroDivisionError("a bug")
+    images.publish(image_message(1.0))
+    said = []
+    rig.until(lambda: said.append(capfd.readouterr().err) or "ZeroDivisionError: a bug" in "".join(said), "a log")
+    assert "Traceback" in "".join(said)
+    rig.mesher.error = None
+    images.publish(image_message(2.0))
+    rig.until(lambda: arrays, "faces")
+    assert (stamps(arrays), arrays[0].dropped) == ([2.0], 1)
+
+
+def test_the_newest_image_wins_and_the_skipped_ones_are_counted(rig):
+    rig.node({"qos_overrides./image.subscription.depth": 10})
+    arrays, images = rig.faces(), rig.publisher(Image, "/image", RELIABLE)
+    rig.mesher.may_work.clear()
+    images.publish(image_message(1.0))
+    rig.until(lambda: rig.mesher.stamps, "the worker")
+    node = rig.nodes[0]
+    for second in (2.0, 3.0, 4.0):
+        images.publish(image_message(second))
+    rig.until(lambda: node._tally.skipped == 2, "two images to be overwritten")
+    rig.mesher.may_work.set()
+    rig.until(lambda: len(arrays) == 2, "two arrays")
+    assert stamps(arrays) == [1.0, 4.0]
+    assert arrays[1].dropped == 2
+
+
+def test_stamps_that_jump_back_reset_the_tracks_and_are_said_once(rig, capfd):
+    rig.node()
+    arrays, images = rig.faces(), rig.publisher(Image, "/image")
+    for number, second in enumerate((5.0, 1.0, 2.0, 0.5), start=1):
+        images.publish(image_message(second))
+        rig.until(lambda number=number: len(arrays) == number, "faces")
+    assert rig.mesher.resets == 2
+    assert capfd.readouterr().err.count("stamps jumped back") == 1
+
+
+def test_the_camera_is_the_one_with_the_same_stamp(rig):
+    rig.node()
+    arrays, images = rig.faces(), rig.publisher(Image, "/image")
+    infos = rig.publisher(CameraInfo, "/camera_info")
+    infos.publish(info_message(1.0))
+    rig.until(lambda: rig.nodes[0]._cameras._infos, "camera_info")
+    for number, second in enumerate((1.0, 2.0), start=1):
+        images.publish(image_message(second))
+        rig.until(lambda number=number: len(arrays) == number, "faces")
+    paired, unpaired = rig.mesher.cameras
+    assert paired.size_wh == (64, 48)
+    assert unpaired is None
+
+
+def test_compressed_images_are_read_from_beside_the_remapped_topic(rig, face_rgb):
+    import cv2
+
+    rig.node({"input.transport": "compressed"}, remap=["image:=/head/image_raw"])
+    arrays, images = rig.faces(), rig.publisher(CompressedImage, "/head/image_raw/compressed")
+    message = CompressedImage(header=image_message(1.0).header, format="jpeg")
+    message.data = cv2.imencode(".jpg", face_rgb)[1].tobytes()
+    images.publish(message)
+    rig.until(lambda: arrays, "faces")
+    assert (arrays[0].image_width, arrays[0].image_height) == (640, 480)
+
+
+def test_the_topology_is_latched_and_fits_the_network(rig):
+    rig.node({"mesh.network": "mesh"})
+    late = rig.collect(FaceTopology, "/facemesh_node/topology", LATCHED)
+    rig.until(lambda: late, "the topology")
+    assert late[0].num_points == 468
+    assert np.array(late[0].triangles).reshape(-1, 3).max() == 467
+
+
+def test_the_debug_image_is_drawn_only_while_somebody_looks(rig, face_rgb):
+    rig.node({"input.reliability": "reliable"})
+    arrays, images = rig.faces(), rig.publisher(Image, "/image", RELIABLE)
+    pictures = rig.collect(Image, "/facemesh_node/debug_image")
+    images.publish(image_message(1.0, face_rgb))
+    rig.until(lambda: pictures, "the debug image")
+    (picture,) = pictures
+    assert (picture.header, picture.encoding, picture.width, picture.height) == (arrays[0].header, "bgr8", 640, 480)
+    bgr = np.frombuffer(picture.data, np.uint8).reshape(480, 640, 3)
+    untouched = np.all(bgr == face_rgb[..., ::-1], axis=2)
+    assert 0.5 < untouched.mean() < 1.0
+
+
+def test_a_node_without_autostart_waits_unconfigured(rig):
+    rig.node({"autostart": False}, start=False)
+    assert not rig.nodes[0].wants_autostart
+    assert state_of(rig) == "unconfigured"
+    assert rig.meshers == []
+
+
+def test_the_lifecycle_can_be_gone_through_twice(rig):
+    rig.node(start=False)
+    arrays = rig.faces()
+    for round_number in (1, 2):
+        assert change_state(rig, "configure")
+        assert len(rig.meshers) == round_number
+        assert rig.tester.count_subscribers("/image") == 0
+        assert change_state(rig, "activate")
+        images = rig.publisher(Image, "/image")
+        images.publish(image_message(round_number))
+        rig.until(lambda: arrays and arrays[-1].faces, "faces")
+        assert change_state(rig, "deactivate")
+        rig.until(lambda: not arrays[-1].faces, "an empty array")
+        assert stamps(arrays)[-1] == round_number
+        assert rig.tester.count_subscribers("/image") == 0
+        assert change_state(rig, "cleanup")
+        assert state_of(rig) == "unconfigured"
+        rig.tester.destroy_publisher(images)
+        arrays.clear()
+
+
+def test_a_network_that_is_missing_keeps_the_node_unconfigured_and_says_the_remedy(rig, capfd):
+    def missing(config, stage):
+        raise ModelError("attention is not installed: facemesh models install")
+
+    rig.node(make_mesher=missing, start=False)
+    assert not change_state(rig, "configure")
+    assert "facemesh models install" in capfd.readouterr().err
+    assert state_of(rig) == "unconfigured"
+
+
+def test_an_unforeseen_error_in_a_transition_is_logged_and_leaves_the_node_unconfigured(rig, capfd):
+    def broken(config, stage):
+        raise ZeroDivisionError("a bug")
+
+    node = rig.node(make_mesher=broken, start=False)
+    assert not node.start()
+    assert "ZeroDivisionError: a bug" in capfd.readouterr().err
+    assert state_of(rig) == "unconfigured"
+
+
+def enable(rig, on):
+    return rig.call(SetBool, "/facemesh_node/enable", SetBool.Request(data=on))
+
+
+def test_enable_unsubscribes_and_subscribes(rig):
+    rig.node()
+    arrays, images = rig.faces(), rig.publisher(Image, "/image")
+    assert enable(rig, False).success
+    rig.until(lambda: arrays, "an empty array")
+    assert arrays[-1].faces == []
+    rig.until(lambda: not images.get_subscription_count(), "the node to unsubscribe")
+    assert enable(rig, True).success
+    rig.until(images.get_subscription_count, "the node to subscribe")
+    images.publish(image_message(1.0))
+    rig.until(lambda: arrays[-1].faces, "faces")
+
+
+def test_enable_is_refused_with_the_reason_while_inactive(rig):
+    rig.node(start=False)
+    answer = enable(rig, True)
+    assert not answer.success
+    assert "activate" in answer.message
+
+
+def test_reset_tracks_resets_and_is_refused_while_unconfigured(rig):
+    node = rig.node(start=False)
+    assert not rig.call(Trigger, "/facemesh_node/reset_tracks", Trigger.Request()).success
+    node.start()
+    assert rig.call(Trigger, "/facemesh_node/reset_tracks", Trigger.Request()).success
+    assert rig.mesher.resets == 1
+
+
+@pytest.mark.parametrize(
+    ("choice", "offered", "used"),
+    [
+        ("best_effort", BEST_EFFORT, "BEST_EFFORT"),
+        ("best_effort", RELIABLE, "BEST_EFFORT"),
+        ("reliable", RELIABLE, "RELIABLE"),
+        ("auto", BEST_EFFORT, "BEST_EFFORT"),
+        ("auto", RELIABLE, "RELIABLE"),
+    ],
+)
+def test_reliability_is_what_the_parameter_says_and_auto_what_the_publisher_offers(rig, choice, offered, used):
+    rig.node({"input.reliability": choice})
+    arrays = rig.faces()
+    images = rig.publisher(Image, "/image", offered)
+    images.publish(image_message(1.0))
+    rig.until(lambda: arrays, "faces")
+    (subscription,) = rig.tester.get_subscriptions_info_by_topic("/image")
+    assert subscription.qos_profile.reliability.name == used
+
+
+def test_a_qos_override_of_the_users_wins(rig):
+    rig.node({"qos_overrides./image.subscription.reliability": "reliable"})
+    (subscription,) = rig.tester.get_subscriptions_info_by_topic("/image")
+    assert subscription.qos_profile.reliability.name == "RELIABLE"
+
+
+@pytest.fixture
+def start_process():
+    """Start the node as a process of its own; ends it with the test."""
+    started = []
+
+    def start(*arguments):
+        command = [sys.executable, "-m", "facemesh_ros.ros.node", "--ros-args", *arguments]
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_process_with_code_0_and_without_a_traceback(rig, start_process, number):
+    process = start_process("-p", "autostart:=false", "-r", "__ns:=/alone")
+    rig.until(lambda: ("facemesh_node", "/alone") in rig.tester.get_node_names_and_namespaces(), "the node")
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 0, output
+    assert "Traceback" not in output
+
+
+@pytest.mark.models
+def test_a_signal_to_an_active_process_publishes_an_empty_array(rig, start_process, networks, face_rgb):
+    process = start_process("-p", "input.reliability:=reliable")
+    images, arrays = rig.publisher(Image, "/image", RELIABLE), rig.faces()
+    images.publish(image_message(1.0, face_rgb))
+    rig.until(lambda: arrays, "faces")
+    assert len(arrays[0].faces) == 1
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=DEADLINE_S)
+    assert process.returncode == 0, output
+    rig.until(lambda: len(arrays) == 2, "an empty array")
+    assert arrays[1].faces == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("-p", "max_faces:=0"), "max_faces"),
+        (("-p", "max_faces"), "max_faces"),
+        (("--params-file", "nowhere.yaml"), "nowhere.yaml"),
+        (("-p", "detector.range:=far"), "detector.range"),
+        (("-p", "filter.beta:=quick"), "filter.beta"),
+    ],
+)
+def test_a_bad_parameter_ends_the_process_with_code_1_and_is_named(start_process, arguments, named):
+    output, _ = (process := start_process(*arguments)).communicate(timeout=DEADLINE_S)
+    assert process.returncode == 1
+    assert named in output
+    assert "Traceback" not in output
