@@ -1,0 +1,178 @@
+"""The demo as a user runs it, short; and what it says when something is wrong."""
+
+import argparse
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="ROS 2 is not installed here: make setup")
+pytest.importorskip("facemesh_ros.msg", reason="the messages are not built: make setup")
+
+from facemesh_ros.errors import FaceMeshError
+from facemesh_ros.ros.monitor import Sample, Sighting
+from facemesh_ros.tools import demo
+
+pytestmark = pytest.mark.ros
+
+LIMIT_S = 60.0
+SUMMARY = re.compile(
+    r"(?P<messages>\d+) messages in (?P<seconds>[\d.]+) s: (?P<rate>[\d.]+) Hz, a face in (?P<faces>\d+) of \d+, "
+    r"latency [\d.]+ ms median, [\d.]+ ms p95, dropped \d+"
+)
+needs_networks = pytest.mark.usefixtures("networks", "moving_face")
+
+
+def started(out, *options, **environment):
+    """Start the demo as its own process, with these variables added to the environment."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "facemesh_ros.tools", "demo", "--out", str(out), *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **environment},
+    )
+
+
+def finished(process):
+    """Wait for the end; return status, output and errors."""
+    try:
+        output, errors = process.communicate(timeout=LIMIT_S)
+    finally:
+        process.kill()
+    return process.returncode, output, errors
+
+
+def until(condition):
+    deadline_s = time.monotonic() + LIMIT_S
+    while not condition():
+        assert time.monotonic() < deadline_s
+
+
+@needs_networks
+@pytest.mark.models
+def test_a_short_demo_reports_faces_and_leaves_a_picture_and_a_clip(tmp_path):
+    status, output, errors = finished(started(tmp_path / "new" / "out", "--duration", "3"))
+    assert status == 0, errors
+    assert errors == ""
+    summary = SUMMARY.fullmatch(output.splitlines()[-1])
+    assert summary is not None, output
+    assert 2.5 < float(summary["seconds"]) <= 3.1
+    assert summary["faces"] == summary["messages"]
+    assert int(summary["messages"]) > 30  # a loaded machine may be slow; the rate itself is the demo's to show
+    assert cv2.imread(str(tmp_path / "new" / "out" / "demo.png")).shape == (480, 640, 3)
+    clip = cv2.VideoCapture(re.search(r"clip: +(\S+)", output)[1])
+    assert clip.grab()
+
+
+@needs_networks
+@pytest.mark.models
+def test_a_demo_that_is_interrupted_ends_with_what_it_has_and_leaves_no_process(tmp_path):
+    process = started(tmp_path, "--duration", "600")
+    until(lambda: "is ready" in _text(tmp_path / "node.log"))
+    children = _children(process.pid)
+    assert len(children) == 2
+    process.send_signal(signal.SIGINT)
+    status, _, errors = finished(process)
+    assert status in (0, 130), errors  # 130: it was so quick that no message had come
+    assert errors == ""
+    assert not [pid for pid in children if _runs(pid)]
+
+
+def test_a_node_that_cannot_start_is_told_with_the_end_of_its_log(tmp_path):
+    status, _, errors = finished(started(tmp_path, FACEMESH_MODELS=str(tmp_path / "none")))
+    assert status == 1
+    assert errors.startswith("facemesh: the node ended with status 1; the end of its log, ")
+    assert "facemesh models install" in errors
+
+
+@needs_networks
+@pytest.mark.models
+def test_a_video_without_faces_is_told_as_such(tmp_path):
+    film = tmp_path / "grey.png"
+    cv2.imwrite(str(film), np.full((120, 160, 3), 128, np.uint8))
+    status, output, errors = finished(started(tmp_path, "--duration", "1", "--video", str(film)))
+    assert status == 1
+    assert "a face in 0 of" in output
+    assert errors.startswith("facemesh: no face in any of")
+
+
+def test_a_source_that_is_not_there_is_told_with_the_players_reason(tmp_path):
+    status, _, errors = finished(started(tmp_path, "--video", str(tmp_path / "none.mp4")))
+    assert status == 1
+    assert errors.startswith("facemesh: the player ended with status 1; ")
+    assert f"there is no file or folder {tmp_path / 'none.mp4'}" in errors
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_anything_starts(tmp_path):
+    (tmp_path / "file").touch()
+    status, _, errors = finished(started(tmp_path / "file" / "out"))
+    assert (status, errors.count("\n")) == (1, 1)
+    assert "choose another folder" in errors
+
+
+def test_silence_of_both_processes_is_told_with_both_logs(monkeypatch):
+    class Silent:
+        name = "the child"
+
+        def check(self):
+            pass
+
+        def last_words(self):
+            return "its last words"
+
+    monkeypatch.setattr(demo, "_PATIENCE_S", 0.0)
+    with pytest.raises(FaceMeshError, match=r"no message on /facemesh_node/faces for 0 s; the child: its last words"):
+        demo._check([Silent()], time.monotonic())
+
+
+@pytest.mark.parametrize(
+    ("options", "played"),
+    [
+        ([], ["moving-face"]),
+        (["--camera", "0"], ["0"]),
+        (["--video", "/a/0"], ["/a/0"]),
+        (["--size", "320x240", "--rate", "15"], ["moving-face", "--size", "320x240", "--rate", "15.0"]),
+    ],
+)
+def test_options_reach_the_player(options, played):
+    parser = argparse.ArgumentParser()
+    demo.add_parser(parser.add_subparsers())
+    command = demo.player_command(parser.parse_args(["demo", *options]))
+    assert command[:4] == [sys.executable, "-m", "facemesh_ros.tools", "play"]
+    assert [word for word in command[4:] if word not in ("--loop", "--topic", demo.IMAGE_TOPIC)] == played
+
+
+def test_a_clip_plays_at_the_rate_of_its_stamps_and_leaves_out_other_sizes(tmp_path, capsys):
+    def sighting(index, width=64):
+        return Sighting(np.zeros((48, width, 3), np.uint8), (), 10.0 + 0.1 * index)
+
+    sample = Sample(arrived_s=1.0, latency_ms=2.0, presences=(0.9,), stage_ms={"total": 1.0}, dropped=0)
+    demo.report([sample], [*map(sighting, range(5)), sighting(5, width=32)], tmp_path)
+    clip = cv2.VideoCapture(str(tmp_path / "demo.mp4"))
+    assert clip.get(cv2.CAP_PROP_FPS) == pytest.approx(10.0, abs=0.01)
+    assert clip.get(cv2.CAP_PROP_FRAME_COUNT) == 5
+    assert SUMMARY.fullmatch(capsys.readouterr().out.splitlines()[-1])
+
+
+def _text(path):
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def _children(pid):
+    listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
+    return [int(word) for word in listed.stdout.split()]
+
+
+def _runs(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -1,0 +1,84 @@
+"""Statistics of messages whose arrival is made up."""
+
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+
+from facemesh_ros.tools.demo_report import Statistics, table
+
+
+def samples(count=31, rate_hz=30.0, presences=(0.9,), dropped=0, latency_ms=4.0):
+    return [
+        SimpleNamespace(
+            arrived_s=100.0 + index / rate_hz,
+            latency_ms=latency_ms,
+            presences=presences,
+            stage_ms={"detect": float(index == 0), "total": 5.0},
+            dropped=dropped + index,
+        )
+        for index in range(count)
+    ]
+
+
+def shown(given):
+    console = Console(width=100, force_terminal=False)
+    with console.capture() as capture:
+        console.print(table(given, "a title"))
+    return capture.get()
+
+
+def test_no_messages_are_said_to_be_waited_for():
+    assert "waiting for the first message" in shown([])
+
+
+def test_one_message_has_no_rate():
+    statistics = Statistics.of(samples(1))
+    assert (statistics.messages, statistics.seconds, statistics.rate_hz) == (1, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("rate_hz", [5.0, 30.0])
+def test_the_rate_is_that_of_the_arrivals_whatever_their_number(rate_hz):
+    for count in (2, 31, 300):
+        assert Statistics.of(samples(count, rate_hz)).rate_hz == pytest.approx(rate_hz)
+
+
+def test_what_was_dropped_before_the_first_message_does_not_count():
+    assert Statistics.of(samples(31, dropped=1000)).dropped == 30
+
+
+def test_messages_without_faces_count_as_such():
+    statistics = Statistics.of(samples(10) + samples(5, presences=()))
+    assert (statistics.messages, statistics.with_face, statistics.faces) == (15, 10, 0)
+
+
+def test_the_least_presence_is_that_of_any_face():
+    assert Statistics.of([*samples(3, presences=(0.9, 0.6)), *samples(3)]).least_presence == 0.6
+    assert Statistics.of(samples(3, presences=())).least_presence is None
+
+
+def test_a_stage_that_seldom_runs_counts_by_its_share():
+    assert Statistics.of(samples(20)).stage_ms == {"detect": pytest.approx(1 / 20), "total": 5.0}
+
+
+def test_latency_is_median_and_95th_percentile():
+    given = [sample for value in range(101) for sample in samples(1, latency_ms=float(value))]
+    statistics = Statistics.of(given)
+    assert (statistics.median_latency_ms, statistics.p95_latency_ms) == (50.0, 95.0)
+
+
+def test_the_line_says_it_all():
+    assert Statistics.of(samples(301)).line() == (
+        "301 messages in 10.0 s: 30.0 Hz, a face in 301 of 301, latency 4.0 ms median, 4.0 ms p95, dropped 300"
+    )
+
+
+def test_the_table_sets_the_last_second_beside_the_whole_run():
+    rows = {line.split("│")[1].strip(): line.split("│")[2:4] for line in shown(samples(91)).splitlines() if "│" in line}
+    assert [cell.strip() for cell in rows["messages"]] == ["30", "91"]
+    assert [cell.strip() for cell in rows["total, mean"]] == ["5.0 ms", "5.0 ms"]
+    assert [cell.strip() for cell in rows["images dropped"]] == ["29", "90"]
+
+
+def test_the_table_of_faceless_messages_has_no_presence():
+    assert "–" in shown(samples(3, presences=()))
