@@ -6,13 +6,13 @@ ros2 launch facemesh_ros demo.launch.py source:=clip.mp4
 
 from pathlib import Path
 
+from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, ExecuteProcess, IncludeLaunchDescription, OpaqueFunction, Shutdown
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.substitutions import ExecutableInPackage
 
 from facemesh_ros.ros.environment import large_message_environment
-from launch import LaunchContext, LaunchDescription
 
 IMAGE = "/camera/image_raw"
 

@@ -6,6 +6,7 @@ ros2 launch facemesh_ros facemesh.launch.py --show-args
 
 from pathlib import Path
 
+from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration, PythonExpression
@@ -13,7 +14,6 @@ from launch_ros.actions import LifecycleNode, Node
 from launch_ros.parameter_descriptions import ParameterValue
 
 from facemesh_ros.ros.environment import large_message_environment
-from launch import LaunchDescription
 
 CONFIG = Path(__file__).parent.parent / "config"
 BOOLEANS = ["true", "false"]

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from facemesh_ros.models import find_network
 
 from facemesh_ros.errors import FaceMeshError
+from facemesh_ros.models import find_network
 from facemesh_ros.tools.moving_face import MovingFace
 
 NETWORKS = ("detector_short", "detector_full", "mesh", "attention")

@@ -85,7 +85,7 @@ def test_the_wheel_brings_the_command(wheel_contents):
 def test_an_executable_for_ros2_run_starts_a_module_that_exists(name):
     script = ROOT / "scripts" / name
     assert os.access(script, os.X_OK)
-    module = re.search(r"^from (\S+) import main$", script.read_text(), re.M).group(1)
+    module = re.search(r"^from (\S+) import main\b", script.read_text(), re.M).group(1)
     assert find_spec(module) is not None
 
 

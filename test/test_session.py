@@ -2,9 +2,9 @@ import logging
 
 import numpy as np
 import pytest
-from facemesh_ros.models import models_dir
 
 from facemesh_ros.errors import DeviceError, ModelError
+from facemesh_ros.models import models_dir
 from facemesh_ros.session import Session
 
 onnxruntime = pytest.importorskip("onnxruntime")

@@ -7,13 +7,13 @@ from array import array
 import numpy as np
 import rclpy
 from builtin_interfaces.msg import Time
-from facemesh_ros.msg import FaceMeshArray
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
+from facemesh_ros.msg import FaceMeshArray
 from facemesh_ros.ros.node import FaceMeshNode
 from facemesh_ros.types import Face, Mesh, Roi
 

@@ -8,13 +8,13 @@ import pytest
 pytest.importorskip("rclpy", reason="ROS 2 is not installed here: make setup")
 pytest.importorskip("facemesh_ros.msg", reason="the messages are not built: make setup")
 
-from facemesh_ros.msg import FaceMesh, FaceMeshArray
 from rclpy.serialization import deserialize_message, serialize_message
 from rig import DEADLINE_S, RELIABLE, image_message, stamp
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from facemesh_ros.errors import InputError
+from facemesh_ros.msg import FaceMesh, FaceMeshArray
 from facemesh_ros.ros import monitor as module
 from facemesh_ros.ros.convert import array_message
 from facemesh_ros.ros.monitor import STAGES, Monitor, faces_from_message

@@ -10,13 +10,13 @@ import pytest
 pytest.importorskip("rclpy", reason="ROS 2 is not installed here: make setup")
 pytest.importorskip("facemesh_ros.msg", reason="the messages are not built: make setup")
 
-from facemesh_ros.msg import FaceTopology
 from lifecycle_msgs.srv import ChangeState, GetState
 from rig import BEST_EFFORT, DEADLINE_S, LATCHED, RELIABLE, image_message, info_message, stamp
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_srvs.srv import SetBool, Trigger
 
 from facemesh_ros.errors import ModelError
+from facemesh_ros.msg import FaceTopology
 from facemesh_ros.ros.convert import stamp_seconds
 
 pytestmark = pytest.mark.ros
