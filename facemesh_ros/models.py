@@ -101,8 +101,8 @@ _TABLE = (
         input_size=256,
         outputs=MappingProxyType({"points": (478, 3), "presence_logit": ()}),
         macs=None,
-        licence="as its bundle says",
-        origin="a face_landmarker.task bundle (--from)",
+        licence="its bundle's",
+        origin="a .task bundle",
     ),
 )
 NETWORKS: Mapping[str, Network] = MappingProxyType({network.name: network for network in _TABLE})

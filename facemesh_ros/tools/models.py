@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -18,6 +19,8 @@ from facemesh_ros.tools.weights import Report
 
 _WIDE = 200
 """Columns of a table that goes to a file or a pipe, where there is no terminal to fit."""
+_DIGITS = 12
+"""So many of a SHA-256 are shown; the manifest has them all."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -89,7 +92,7 @@ def _install(args: argparse.Namespace) -> int:
 def _progress(console: Console) -> Iterator[Report]:
     """Show a bar for each thing that is being done."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as progress:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("looking", total=None)
         yield lambda text, done, total: progress.update(task, description=text, completed=done, total=total)
 
@@ -104,38 +107,37 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def network_table(folder: Path, installed: dict[str, InstalledNetwork]) -> Table:
-    """Return every network in every form, installed or not."""
-    table = Table(title=f"Networks in {folder}")
-    for heading in ("name", "form", "input", "outputs", "MMACs", "sha256", "source", "licence", "path"):
+    """Return every network, installed or not, with a line for each of its forms."""
+    table = Table(title=f"Networks in {folder}", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title_justify="left")
+    for heading in ("name", "form", "input", "outputs", "MMACs", "sha256", "source, licence", "path"):
         table.add_column(heading, justify="right" if heading == "MMACs" else "left", overflow="fold")
     for network in NETWORKS.values():
-        for form in FORMS:
-            table.add_row(*_row(network, installed.get(network.name), form, folder))
+        table.add_row(*_row(network, installed.get(network.name), folder), end_section=True)
     return table
 
 
-def _row(network: Network, installed: InstalledNetwork | None, form: str, folder: Path) -> tuple[str, ...]:
+def _row(network: Network, installed: InstalledNetwork | None, folder: Path) -> tuple[str, ...]:
     size = network.input_size if installed is None else installed.input_size
     outputs = network.outputs if installed is None else installed.outputs
     macs = network.macs if installed is None else installed.macs
+    source = network.origin if installed is None else installed.source
     return (
         network.name,
-        form,
-        f"image uint8 (N, {size}, {size}, 3)",
-        "\n".join(f"{name} ({', '.join(map(str, ('N', *shape)))})" for name, shape in outputs.items()),
+        "\n".join(FORMS),
+        f"{size}×{size}×3\nuint8",
+        "\n".join(f"{name} {'×'.join(map(str, ('N', *shape)))}" for name, shape in outputs.items()),
         "" if macs is None else f"{macs / 1e6:.1f}",
-        "" if installed is None else installed.sha256[form][:16],
-        network.origin if installed is None else installed.source,
-        network.licence,
-        _state(installed, form, folder),
+        "" if installed is None else "\n".join(installed.sha256[form][:_DIGITS] for form in FORMS),
+        f"{source}\n{network.licence}",
+        "\n".join(_state(installed, form, folder) for form in FORMS),
     )
 
 
 def _state(installed: InstalledNetwork | None, form: str, folder: Path) -> str:
     if installed is None:
-        return "[yellow]not installed"
+        return "[yellow]not installed[/]"
     if not installed.is_intact(folder, form):
-        return "[red]missing or altered: install again"
+        return "[red]missing or altered: install again[/]"
     return installed.files[form]
 
 
