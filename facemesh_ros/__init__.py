@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from facemesh_ros.types import Camera as Camera
     from facemesh_ros.types import Detection as Detection
     from facemesh_ros.types import Face as Face
+    from facemesh_ros.types import HeadPose as HeadPose
     from facemesh_ros.types import Mesh as Mesh
     from facemesh_ros.types import Roi as Roi
 
@@ -36,6 +37,7 @@ _HOME_OF = {
     "Face": "types",
     "FaceMeshError": "errors",
     "FaceMesher": "pipeline",
+    "HeadPose": "types",
     "InputError": "errors",
     "Mesh": "types",
     "ModelError": "errors",

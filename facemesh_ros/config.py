@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from typing import Any, TypeVar, cast
 
+import numpy as np
+
 from facemesh_ros.errors import ConfigError
 
 Value = bool | int | float | str
@@ -43,6 +45,7 @@ class Tunable:
             ConfigError: wrong type, out of bounds or not among the choices.
         """
         kind = type(self.default)
+        value = value.item() if isinstance(value, np.generic) else value
         if kind is float and type(value) is int:
             value = float(value)
         if type(value) is not kind:
@@ -95,9 +98,12 @@ class Section:
 
     def __post_init__(self) -> None:
         for leaf in fields(self):
+            value = getattr(self, leaf.name)
             if leaf.metadata:
-                checked = _described(type(self), leaf, "").check(getattr(self, leaf.name))
-                object.__setattr__(self, leaf.name, checked)
+                object.__setattr__(self, leaf.name, _described(type(self), leaf, "").check(value))
+            elif not isinstance(value, kind := cast(type[Section], leaf.default_factory)):
+                got = type(value).__name__
+                raise ConfigError(f"{leaf.name} is a {got}; it must be a {kind.__name__}, or use from_dotted")
 
     @classmethod
     def tunables(cls, prefix: str = "") -> tuple[Tunable, ...]:
@@ -177,7 +183,12 @@ class DetectorConfig(Section):
         choices=("short", "full", "auto"),
         live=False,
     )
-    min_score: float = _tunable(0.5, "A detection with a lower score is dropped.", bounds=(0.0, 1.0))
+    min_score: float = _tunable(
+        0.5,
+        "A detection with a lower score is dropped; the mesh network judges the rest. (0.5 for short and 0.6 for full "
+        "are usual.) A lower one finds more and costs time.",
+        bounds=(0.0, 1.0),
+    )
     interval_s: float = _tunable(
         0.5,
         "While faces are tracked and more are allowed, look for new ones this often; at once when a face is lost, "
@@ -207,7 +218,7 @@ class FilterConfig(Section):
     )
     derivative_cutoff_hz: float = _tunable(1.0, "Cut-off of the speed estimate.", bounds=(0.001, 1000.0), unit="Hz")
     max_gap_s: float = _tunable(
-        1.0, "A track's filter starts anew after a gap in stamps longer than this.", bounds=(0.0, 60.0), unit="s"
+        1.0, "A track's filter starts anew after stamps have jumped by more than this.", bounds=(0.0, 60.0), unit="s"
     )
 
 
@@ -218,7 +229,7 @@ class Config(Section):
     max_faces: int = _tunable(4, "Most faces tracked at once.", bounds=(1, 64))
     device: str = _tunable(
         "auto",
-        "Where the networks run: cpu, cuda, tensorrt, or auto for the fastest that is usable here.",
+        "Where the networks run: cpu, cuda, tensorrt, or auto for cuda where it is usable and cpu elsewhere.",
         choices=("cpu", "cuda", "tensorrt", "auto"),
         live=False,
     )
@@ -248,7 +259,7 @@ class InputConfig(Section):
         live=False,
     )
     patience_s: float = _tunable(
-        3.0,
+        6.0,
         "After this long without an image the node says what it sees on the topics, and the remedy.",
         bounds=(0.1, 3600.0),
         unit="s",

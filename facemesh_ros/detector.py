@@ -110,7 +110,7 @@ def suppress(boxes_xyxy: Float64, keypoints: Float64, scores: Float64) -> tuple[
     """Merge overlapping detections: weighted non-maximum suppression.
 
     The best one takes all that overlap it by more than :data:`NMS_OVERLAP`; box and keypoints become the score-weighted
-    mean of the group, the score stays the best. Boxes without extent are dropped.
+    mean of the group, the score stays the best. Boxes without extent, and what is not finite, are dropped.
 
     Args:
         boxes_xyxy: (K, 4) px.
@@ -118,6 +118,7 @@ def suppress(boxes_xyxy: Float64, keypoints: Float64, scores: Float64) -> tuple[
         scores: (K,) 0..1.
     """
     sound = np.all(boxes_xyxy[:, 2:] > boxes_xyxy[:, :2], axis=1)
+    sound &= np.isfinite(boxes_xyxy).all(axis=1) & np.isfinite(keypoints).all(axis=(1, 2))
     left = [i for i in np.argsort(-scores, kind="stable") if sound[i]]
     merged = []
     while left:

@@ -51,7 +51,7 @@ _SHIFT = 4
 """Fractional bits of the coordinates that OpenCV draws: sixteenths of a pixel."""
 _WIDEST_PX = 20.0
 """Of a line, however large the face."""
-_FARTHEST_PX = 2.0**14
+_FARTHEST_PX = 2.0**15
 """Coordinates are clamped to this, far outside any image, to keep OpenCV's fixed-point arithmetic in range."""
 
 
@@ -83,7 +83,9 @@ def draw_faces(image: UInt8, faces: Iterable[Face], *, order: str) -> UInt8:
 def _check(image: UInt8, order: str) -> None:
     if order not in _ORDERS:
         raise InputError(f"order is {order!r}; it must be {' or '.join(_ORDERS)}")
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+    if not isinstance(image, np.ndarray):
+        raise InputError(f"the image is a {type(image).__name__}; it must be a uint8 (H, W, 3) array")
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
         raise InputError(f"the image is {image.dtype} {image.shape}; it must be uint8 (H, W, 3): convert it first")
 
 

@@ -16,9 +16,12 @@ import numpy as np
 from facemesh_ros.config import FilterConfig
 from facemesh_ros.types import Float32, Float64
 
+SMALLEST_FACE_PX = 1.0
+"""Keeps the speed of points that coincide finite."""
+
 
 def smoothing_factor(cutoff_hz: Float64 | float, period_s: float) -> Float64:
-    """Return the weight of a new sample, 0..1, of a first-order low-pass (eq. 5 of the paper)."""
+    """Return the weight of a new sample, 0..1, of a first-order low-pass (eq. 5 of the paper); shape of ``cutoff_hz``."""
     tau_s = 1.0 / (2.0 * math.pi * np.asarray(cutoff_hz, np.float64))
     return np.asarray(1.0 / (1.0 + tau_s / period_s))
 
@@ -32,10 +35,12 @@ def face_size_px(points: Float64) -> float:
 @dataclass(frozen=True)
 class _State:
     stamp: float
+    """s."""
     raw: Float64
+    """(N, 3) float64, px; so for the next."""
     value: Float64
     speed: Float64
-    """Face sizes a second, low-passed."""
+    """(N, 3) float64, face sizes a second, low-passed."""
 
 
 class OneEuroFilter:
@@ -46,24 +51,25 @@ class OneEuroFilter:
         self._state: _State | None = None
 
     def __call__(self, points: Float32, stamp: float) -> Float32:
-        """Return the smoothed points, px.
+        """Return (N, 3) float32 points, smoothed, in the unit of ``points``.
 
-        The first image, one after a gap longer than ``max_gap_s`` and one with another number of points start anew; a
-        stamp that does not increase returns the raw points and changes nothing.
+        It starts anew with the first image, after a jump in stamps, forward or back, of more than ``max_gap_s``, and
+        with another number of points. A stamp that stands still or steps back by less gives the raw points and changes
+        nothing.
         """
         raw = points.astype(np.float64)
         last = self._state
-        if last is not None and stamp <= last.stamp:
-            return points
-        if last is None or stamp - last.stamp > self.config.max_gap_s or last.raw.shape != raw.shape:
+        if last is None or abs(stamp - last.stamp) > self.config.max_gap_s or last.raw.shape != raw.shape:
             self._state = _State(stamp, raw, raw, np.zeros_like(raw))
+            return points
+        if stamp <= last.stamp:
             return points
         self._state = self._next(last, raw, stamp)
         return self._state.value.astype(np.float32)
 
     def _next(self, last: _State, raw: Float64, stamp: float) -> _State:
         period_s = stamp - last.stamp
-        speed_now = (raw - last.raw) / (period_s * max(face_size_px(raw), 1e-6))
+        speed_now = (raw - last.raw) / (period_s * max(face_size_px(raw), SMALLEST_FACE_PX))
         speed = last.speed + smoothing_factor(self.config.derivative_cutoff_hz, period_s) * (speed_now - last.speed)
         cutoff_hz = self.config.min_cutoff_hz + self.config.beta * np.abs(speed)
         value = last.value + smoothing_factor(cutoff_hz, period_s) * (raw - last.value)
@@ -81,7 +87,7 @@ class TrackFilters:
         return len(self._filters)
 
     def smooth(self, track_id: int, points: Float32, stamp: float) -> Float32:
-        """Return the points of one track, smoothed; unchanged when the filter is off."""
+        """Return the (N, 3) float32 px points of one track, smoothed; the very same array when the filter is off."""
         if not self._config.enabled:
             return points
         return self._filters.setdefault(track_id, OneEuroFilter(self._config))(points, stamp)

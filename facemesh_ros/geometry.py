@@ -51,7 +51,7 @@ def _roi_around(corners: Float64, right_eye: Float64, left_eye: Float64) -> Roi:
 
 
 def image_from_crop(roi: Roi, crop_size: int) -> Float64:
-    """Return the (2, 3) affine that takes crop px to image px: (0, 0)…(S, S) go to the region's corners.
+    """Return the (2, 3) float64 affine that takes crop px to image px: (0, 0)…(S, S) go to the region's corners.
 
     The crop's pixels are read at their integer places, and the networks' coordinates come back by the same map. So it
     is in the reference, whose x · width was measured to count from pixel centres (test/data/PROVENANCE.md).
@@ -70,7 +70,7 @@ def letterbox_roi(size_wh: tuple[int, int]) -> Roi:
 
 
 def to_image(points_xy: Float64, image_from_crop: Float64) -> Float64:
-    """Apply a (2, 3) affine to (…, 2) points."""
+    """Apply a (2, 3) affine to (…, 2) float64 points."""
     mapped: Float64 = points_xy @ image_from_crop[:, :2].T + image_from_crop[:, 2]
     return mapped
 

@@ -21,8 +21,10 @@ class MeshNet:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def run(self, image_rgb: UInt8, rois: Sequence[Roi]) -> tuple[Mesh, ...]:
+    def run(self, image_rgb: UInt8, rois: Sequence[Roi]) -> tuple[Mesh | None, ...]:
         """Return one mesh a region, in the order of the regions; all regions are one batch.
+
+        None stands where the network gave numbers that are not finite.
 
         Args:
             image_rgb: (H, W, 3) uint8.
@@ -33,9 +35,10 @@ class MeshNet:
         size = self._session.input_size
         crops = np.stack([crop(image_rgb, roi, size) for roi in rois])
         points, logits = self._session.run(crops, "points", "presence_logit")
+        sound = np.isfinite(points).all(axis=(1, 2)) & ~np.isnan(logits)
         return tuple(
-            Mesh(uncrop(one, roi, size), presence(float(logit)))
-            for one, roi, logit in zip(points, rois, logits, strict=True)
+            Mesh(uncrop(one, roi, size), presence(float(logit))) if is_sound else None
+            for one, roi, logit, is_sound in zip(points, rois, logits, sound, strict=True)
         )
 
 

@@ -13,7 +13,6 @@ from facemesh_ros.config import Config
 from facemesh_ros.detector import Detector
 from facemesh_ros.errors import ConfigError, InputError
 from facemesh_ros.filters import TrackFilters
-from facemesh_ros.geometry import roi_from_detection
 from facemesh_ros.mesh_net import MeshNet
 from facemesh_ros.session import Session
 from facemesh_ros.tracker import Track, Tracker
@@ -21,8 +20,8 @@ from facemesh_ros.types import Camera, Face, Mesh, Roi, UInt8
 
 DETECTORS = {"short": ("detector_short",), "full": ("detector_full",), "auto": ("detector_short", "detector_full")}
 """``detector.range`` → networks, in the order in which they look."""
-LONGEST_SIDE_PX = 32767
-"""OpenCV's warps address pixels in 16 bits."""
+LONGEST_SIDE_PX = 32766
+"""OpenCV's warps address pixels in 16 bits: sides must be shorter than SHRT_MAX."""
 
 
 class FaceMesher:
@@ -45,10 +44,11 @@ class FaceMesher:
             models_folder: where the networks are installed; None for :func:`facemesh_ros.models.models_dir`.
 
         Raises:
+            ConfigError: ``config`` is no Config.
             ModelError: a network is not installed (remedy: ``facemesh models install``), altered or unreadable.
             DeviceError: ``require_device`` is set and the device cannot be used here.
         """
-        self.config = Config() if config is None else config
+        self.config = _checked_config(Config() if config is None else config)
         self._stage = stage
         device, required = self.config.device, self.config.require_device
         mesh = Session.open(self.config.mesh.network, device, required, models_folder)
@@ -76,10 +76,7 @@ class FaceMesher:
         image_rgb = _checked(image_rgb, stamp, camera)
         self._tracker.follow(self._meshes(image_rgb, self._tracker.rois))
         if self._tracker.wants_detection(stamp):
-            with self._stage("detect"):
-                detections = self._detector.detect(image_rgb, self.config.max_faces)
-            rois = self._tracker.new_rois(detections, stamp)
-            self._tracker.add(rois, self._meshes(image_rgb, rois))
+            self._find_new(self._tracker, image_rgb, stamp)
         self._filters.keep(track.track_id for track in self._tracker.tracks)
         return tuple(self._face(track, stamp) for track in self._tracker.tracks)
 
@@ -89,12 +86,9 @@ class FaceMesher:
         The stream's tracks neither matter nor change. Arguments and errors as for :meth:`process`.
         """
         image_rgb = _checked(image_rgb, 0.0, camera)
-        with self._stage("detect"):
-            detections = self._detector.detect(image_rgb, self.config.max_faces)
-        rois = tuple(roi_from_detection(detection) for detection in detections[: self.config.max_faces])
-        found = zip(rois, self._meshes(image_rgb, rois), strict=True)
-        faces = [(roi, mesh) for roi, mesh in found if mesh.presence >= self.config.tracker.min_presence]
-        return tuple(Face(number, roi, mesh, mesh) for number, (roi, mesh) in enumerate(faces, start=1))
+        tracker = Tracker(self.config)
+        self._find_new(tracker, image_rgb, 0.0)
+        return tuple(Face(track.track_id, track.roi, track.mesh, track.mesh) for track in tracker.tracks)
 
     def reset(self) -> None:
         """Forget all tracks. Their ids are not used again."""
@@ -106,7 +100,7 @@ class FaceMesher:
         Raises:
             ConfigError: a setting differs that is read only when the networks are loaded; nothing is changed.
         """
-        old, new = self.config.to_dotted(), config.to_dotted()
+        old, new = self.config.to_dotted(), _checked_config(config).to_dotted()
         fixed = [t.name for t in Config.tunables() if not t.live and old[t.name] != new[t.name]]
         if fixed:
             raise ConfigError(f"{', '.join(fixed)} cannot change while the networks are loaded: make a new FaceMesher")
@@ -114,7 +108,13 @@ class FaceMesher:
         self._detector.min_score = config.detector.min_score
         self._filters.configure(config.filter)
 
-    def _meshes(self, image_rgb: UInt8, rois: tuple[Roi, ...]) -> tuple[Mesh, ...]:
+    def _find_new(self, tracker: Tracker, image_rgb: UInt8, stamp: float) -> None:
+        with self._stage("detect"):
+            detections = self._detector.detect(image_rgb, self.config.max_faces)
+        rois = tracker.new_rois(detections, stamp)
+        tracker.add(rois, self._meshes(image_rgb, rois))
+
+    def _meshes(self, image_rgb: UInt8, rois: tuple[Roi, ...]) -> tuple[Mesh | None, ...]:
         with self._stage("mesh"):
             return self._mesh_net.run(image_rgb, rois)
 
@@ -123,6 +123,16 @@ class FaceMesher:
         smooth = self._filters.smooth(track.track_id, mesh.points, stamp)
         smoothed = mesh if smooth is mesh.points else Mesh(smooth, mesh.presence)
         return Face(track.track_id, track.roi, mesh, smoothed)
+
+
+def _checked_config(config: Config) -> Config:
+    if not isinstance(config, Config):
+        raise ConfigError(f"config is a {type(config).__name__}; it must be a Config: use Config.from_dotted({{...}})")
+    return config
+
+
+def _is_time(stamp: object) -> bool:
+    return isinstance(stamp, (int, float, np.integer, np.floating)) and math.isfinite(stamp)
 
 
 def _checked(image: UInt8, stamp: float, camera: Camera | None) -> UInt8:
@@ -135,8 +145,8 @@ def _checked(image: UInt8, stamp: float, camera: Camera | None) -> UInt8:
             f"the image has shape {image.shape} and dtype {image.dtype}; it must be (H, W, 3) uint8 in RGB order, "
             f"with H and W from 1 to {LONGEST_SIDE_PX}: convert it first"
         )
-    if not math.isfinite(stamp):
-        raise InputError(f"stamp is {stamp}; it must be a finite number of seconds")
+    if not _is_time(stamp):
+        raise InputError(f"stamp is {stamp!r}; it must be a finite number of seconds, as a float")
     height, width = image.shape[:2]
     if camera is not None and camera.size_wh != (width, height):
         raise InputError(

@@ -56,7 +56,7 @@ class Session:
         """
         wanted = _TRIED[device][0]
         for candidate in _TRIED[device]:
-            runtime = _load(find_network(name, _FORM[candidate], folder), candidate)
+            runtime = _load(name, candidate, folder)
             if runtime is not None:
                 break
         if candidate != wanted:
@@ -75,18 +75,17 @@ class Session:
         self.run(np.zeros((1, size, size, 3), np.uint8), *self.output_shapes)
 
 
-def _load(path: Path, device: str) -> Any | None:
-    """Open a file on exactly one device; None where that device is not usable here."""
+def _load(name: str, device: str, folder: Path | None) -> Any | None:
+    """Open a network on exactly one device; None where that device is not usable here."""
     import onnxruntime
 
     providers = _PROVIDERS[device]
     if providers[0] not in onnxruntime.get_available_providers():
         return None
+    path = find_network(name, _FORM[device], folder)
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = (
-        1  # at these sizes a second thread gains nothing and spins for two or three times the CPU time
-    )
-    options.inter_op_num_threads = 1
+    # At these sizes a second thread gains nothing and spins for two or three times the CPU time.
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
     try:
         runtime = onnxruntime.InferenceSession(str(path), options, providers=list(providers))

@@ -17,6 +17,8 @@ from facemesh_ros.types import Detection, Mesh, Roi
 
 SAME_FACE_OVERLAP = 0.5
 """Regions whose squares overlap more (intersection over union) show one face, as in the reference's association."""
+SPARE_REGIONS = 2
+"""So many more regions than there is room for are tried when new faces are looked for."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Tracker:
         """Where the last meshes say the faces are, in the order of ``tracks``."""
         return tuple(track.next_roi for track in self.tracks)
 
-    def follow(self, meshes: Sequence[Mesh]) -> None:
+    def follow(self, meshes: Sequence[Mesh | None]) -> None:
         """Take the meshes found in :attr:`rois`; drop faces that are gone and the younger of two tracks of one face."""
         kept: list[Track] = []
         for track, mesh in zip(self.tracks, meshes, strict=True):
@@ -66,20 +68,24 @@ class Tracker:
         return not 0.0 <= stamp - self._looked_at < self.config.detector.interval_s
 
     def new_rois(self, detections: Sequence[Detection], stamp: float) -> tuple[Roi, ...]:
-        """Return the regions of detections (best first) that no track covers, as many as there is room for."""
+        """Return the regions of detections (best first) that no track covers.
+
+        There are a few more than there is room for, so that a detection that turns out to be no face costs no face.
+        """
         self._looked_at = stamp
         fresh: list[Roi] = []
         for detection in detections:
             roi = roi_from_detection(detection)
             if not _is_known(roi, (*self.rois, *fresh)):
                 fresh.append(roi)
-        return tuple(fresh[: self.config.max_faces - len(self.tracks)])
+        return tuple(fresh[: self.config.max_faces - len(self.tracks) + SPARE_REGIONS])
 
-    def add(self, rois: Sequence[Roi], meshes: Sequence[Mesh]) -> None:
-        """Start a track for every mesh of a new region that is a face and is not followed already."""
+    def add(self, rois: Sequence[Roi], meshes: Sequence[Mesh | None]) -> None:
+        """Start a track, while there is room, for every mesh that is a face and is not followed already."""
         for roi, mesh in zip(rois, meshes, strict=True):
             track = self._track(self._next_id, roi, mesh)
-            if track is not None and not _is_known(track.next_roi, self.rois):
+            has_room = len(self.tracks) < self.config.max_faces
+            if has_room and track is not None and not _is_known(track.next_roi, self.rois):
                 self.tracks = (*self.tracks, track)
                 self._next_id += 1
 
@@ -89,8 +95,8 @@ class Tracker:
         self._looked_at = None
         self._lost_one = False
 
-    def _track(self, track_id: int, roi: Roi, mesh: Mesh) -> Track | None:
-        if mesh.presence < self.config.tracker.min_presence:
+    def _track(self, track_id: int, roi: Roi, mesh: Mesh | None) -> Track | None:
+        if mesh is None or mesh.presence < self.config.tracker.min_presence:
             return None
         try:
             return Track(track_id, roi, mesh, roi_from_points(mesh.points))

@@ -29,6 +29,9 @@ UInt8 = NDArray[np.uint8]
 CAMERA_MODELS = {"plumb_bob": (0, 4, 5), "rational_polynomial": (8, 12, 14), "equidistant": (0, 4)}
 """Distortion models of sensor_msgs/distortion_models.hpp → how many coefficients each may have (OpenCV's order)."""
 
+POINT_COUNTS = (468, 478)
+"""Of a mesh without and with irises."""
+
 
 def frozen_array(value: ArrayLike, shape: tuple[int | None, ...], dtype: Any, name: str) -> NDArray[Any]:
     """Return a read-only, C-ordered copy of ``value`` with the given dtype; ``None`` in ``shape`` is any length.
@@ -47,6 +50,18 @@ def frozen_array(value: ArrayLike, shape: tuple[int | None, ...], dtype: Any, na
         raise InputError(f"{name} holds NaN or infinity; every number must be finite: drop the value instead")
     array.flags.writeable = False
     return array
+
+
+def checked_share(value: float, name: str) -> float:
+    """Return a number from 0 to 1 as float.
+
+    Raises:
+        InputError: it lies outside, or is no number.
+    """
+    share = float(value)
+    if not 0.0 <= share <= 1.0:  # NaN fails both comparisons
+        raise InputError(f"{name} is {value}; it must be from 0 to 1")
+    return share
 
 
 def _set(value: object, **fields: object) -> None:
@@ -71,7 +86,7 @@ class Detection:
             self,
             box_xyxy=frozen_array(self.box_xyxy, (4,), np.float32, "Detection.box_xyxy"),
             keypoints=frozen_array(self.keypoints, (6, 2), np.float32, "Detection.keypoints"),
-            score=float(self.score),
+            score=checked_share(self.score, "Detection.score"),
         )
 
 
@@ -109,11 +124,11 @@ class Mesh:
     """0..1: how sure the network is that the region holds a face."""
 
     def __post_init__(self) -> None:
-        _set(
-            self,
-            points=frozen_array(self.points, (None, 3), np.float32, "Mesh.points"),
-            presence=float(self.presence),
-        )
+        points = frozen_array(self.points, (None, 3), np.float32, "Mesh.points")
+        if len(points) not in POINT_COUNTS:
+            counts = " or ".join(map(str, POINT_COUNTS))
+            raise InputError(f"Mesh.points has {len(points)} points; a face mesh has {counts}")
+        _set(self, points=points, presence=checked_share(self.presence, "Mesh.presence"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,10 +190,10 @@ class Camera:
 
     def __post_init__(self) -> None:
         matrix = frozen_array(self.matrix, (3, 3), np.float64, "Camera.matrix")
-        if not (matrix[0, 0] > 0 and matrix[1, 1] > 0 and matrix[2, 2] == 1):
+        if not (matrix[0, 0] > 0 and matrix[1, 1] > 0 and np.array_equal(matrix[2], [0, 0, 1]) and matrix[1, 0] == 0):
             raise InputError(
-                f"Camera.matrix has fx = {matrix[0, 0]}, fy = {matrix[1, 1]} and {matrix[2, 2]} at the lower right; "
-                "focal lengths must be positive and the last entry 1: calibrate the camera, or pass camera=None"
+                f"Camera.matrix is {matrix.tolist()}; it must be [[fx, s, cx], [0, fy, cy], [0, 0, 1]] with positive "
+                "focal lengths: calibrate the camera, or pass camera=None"
             )
         if self.model not in CAMERA_MODELS:
             raise InputError(f"Camera.model is {self.model!r}; it must be one of {', '.join(CAMERA_MODELS)}")

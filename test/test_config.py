@@ -1,5 +1,6 @@
 import dataclasses
 
+import numpy as np
 import pytest
 
 from facemesh_ros.config import Config, NodeConfig
@@ -76,6 +77,18 @@ def test_a_bad_value_is_refused_by_name_with_what_is_allowed(values, said):
 def test_a_bad_value_in_a_constructor_is_refused_too():
     with pytest.raises(ConfigError, match="max_faces"):
         Config(max_faces=99)
+
+
+@pytest.mark.parametrize("section", [None, {"min_score": 0.3}, Config()])
+def test_what_is_no_section_is_refused_with_the_remedy(section):
+    with pytest.raises(ConfigError, match="detector is a .*DetectorConfig.*from_dotted"):
+        Config(detector=section)
+
+
+def test_numbers_of_numpy_serve():
+    config = Config.from_dotted({"max_faces": np.int64(3), "detector.min_score": np.float64(0.25)})
+    assert config == Config.from_dotted({"max_faces": 3, "detector.min_score": 0.25})
+    assert type(config.max_faces) is int
 
 
 def test_a_config_is_frozen():

@@ -1,3 +1,4 @@
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,38 @@ def test_a_box_without_extent_is_dropped():
     assert suppress(np.array([[5.0, 5, 5, 9]]), np.zeros((1, 6, 2)), np.ones(1)) == ()
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_what_is_not_finite_is_dropped(bad):
+    keypoints = np.zeros((2, 6, 2))
+    keypoints[0, 3] = bad
+    (kept,) = suppress(boxes_at(0, 100), keypoints, np.array([0.9, 0.8]))
+    assert kept.score == 0.8
+
+
+class FakeNetwork:
+    """Sees one face, in the middle of anchor ``index``, whatever the image."""
+
+    name, input_size = "fake", 128
+    output_shapes = {"regressors": ("N", 896, 16), "logits": ("N", 896)}
+
+    def __init__(self, index, logit):
+        self.regressors, self.logits = np.zeros((1, 896, 16), np.float32), np.full((1, 896), -9.0, np.float32)
+        self.regressors[0, :, 2:4] = 8.0
+        self.logits[0, index] = logit
+
+    def run(self, images, *outputs):
+        return self.regressors, self.logits
+
+
+@pytest.mark.parametrize(("second", "faces"), [(0, 1), (400, 2)])
+def test_a_face_that_only_the_second_network_sees_is_added_and_the_best_comes_first(second, faces):
+    both = Detector([FakeNetwork(0, 1.0), FakeNetwork(second, 5.0)], 0.5)
+    found = both.detect(np.zeros((128, 128, 3), np.uint8), 4)
+    assert len(found) == faces
+    assert [d.score for d in found] == sorted((d.score for d in found), reverse=True)
+    assert len(both.detect(np.zeros((128, 128, 3), np.uint8), 1)) == 1
+
+
 def test_the_result_does_not_depend_on_the_order_of_the_candidates():
     rng = np.random.default_rng(0)
     boxes = boxes_at(*rng.uniform(0, 60, 30))
@@ -124,7 +157,9 @@ def test_detections_agree_with_the_reference(networks, moving_face, name):
     golden = np.load(DATA / f"{name}.npz")
     detector = Detector([Session.open(name, "cpu")], float(golden["min_score"]))
     for index, (affine, size_wh) in enumerate(zip(golden["frame_from_picture"], golden["size_wh"], strict=True)):
-        image_rgb = np.ascontiguousarray(render_bgr(affine, tuple(map(int, size_wh)))[..., ::-1])
+        image_bgr = render_bgr(affine, tuple(map(int, size_wh)))
+        assert zlib.crc32(image_bgr.tobytes()) == golden["crc32"][index]
+        image_rgb = np.ascontiguousarray(image_bgr[..., ::-1])
         found = detector.detect(image_rgb, 10)
         rows = np.flatnonzero(golden["frame"] == index)
         assert len(found) == len(rows)

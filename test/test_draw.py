@@ -178,9 +178,11 @@ def test_views_with_gaps_between_rows_are_taken():
     [
         (np.zeros((4, 4), np.uint8), "bgr", r"uint8 \(4, 4\); it must be uint8 \(H, W, 3\)"),
         (np.zeros((4, 4, 3), np.float32), "bgr", r"float32 \(4, 4, 3\)"),
+        (np.zeros((0, 0, 3), np.uint8), "bgr", r"uint8 \(0, 0, 3\)"),
+        (None, "bgr", "NoneType"),
         (np.zeros((4, 4, 3), np.uint8), "gbr", "order is 'gbr'; it must be rgb or bgr"),
     ],
-    ids=["grey image", "float image", "unknown order"],
+    ids=["grey image", "float image", "empty image", "no image", "unknown order"],
 )
 def test_bad_arguments_are_refused_with_the_reason(image, order, reason):
     with pytest.raises(InputError, match=reason):

@@ -54,6 +54,14 @@ def test_an_altered_network_is_not_loaded(networks, tmp_path):
         Session.open("mesh", "cpu", folder=tmp_path)
 
 
+@pytest.mark.skipif(HAS_CUDA, reason="this machine has CUDA")
+def test_a_form_that_this_machine_does_not_use_need_not_be_whole(networks, tmp_path):
+    for file in models_dir().iterdir():
+        if file.is_file() and "-gpu-" not in file.name:
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    assert Session.open("mesh", "auto", folder=tmp_path).device == "cpu"
+
+
 def test_auto_runs_somewhere(networks):
     assert Session.open("mesh", "auto").device in ("cpu", "cuda")
 

@@ -2,7 +2,8 @@ import pytest
 from fakes import face_detection, face_mesh
 
 from facemesh_ros.config import Config
-from facemesh_ros.tracker import Tracker
+from facemesh_ros.geometry import roi_from_points
+from facemesh_ros.tracker import SPARE_REGIONS, Tracker
 
 LEFT, RIGHT, MIDDLE = (100, 100), (400, 100), (250, 300)
 
@@ -25,6 +26,10 @@ def see(one, stamp, *centers, presence=0.99):
 def _nearest(xy, centers):
     within = [c for c in centers if abs(c[0] - xy[0]) + abs(c[1] - xy[1]) < 60]
     return within[0] if within else None
+
+
+def face_roi(center_xy):
+    return roi_from_points(face_mesh(center_xy).points)
 
 
 def ids(one):
@@ -135,7 +140,37 @@ def test_two_detections_of_one_face_make_one_region():
 def test_there_are_never_more_than_the_most_faces_and_the_best_scores_come_first():
     one = tracker(max_faces=2)
     rois = one.new_rois([face_detection(MIDDLE), face_detection(LEFT), face_detection(RIGHT)], 0.0)
-    assert [tuple(roi.center_xy) for roi in rois] == [MIDDLE, LEFT]
+    one.add(rois, [face_mesh(tuple(roi.center_xy)) for roi in rois])
+    assert [tuple(track.roi.center_xy) for track in one.tracks] == [MIDDLE, LEFT]
+
+
+def test_a_detection_that_is_no_face_does_not_keep_a_face_out():
+    one = tracker(max_faces=1)
+    rois = one.new_rois([face_detection(LEFT, score=0.99), face_detection(RIGHT, score=0.6)], 0.0)
+    one.add(rois, [face_mesh(LEFT, presence=0.1), face_mesh(RIGHT)])
+    assert [tuple(track.roi.center_xy) for track in one.tracks] == [RIGHT]
+
+
+def test_the_regions_that_are_tried_are_bounded():
+    one = tracker(max_faces=1)
+    crowd = [face_detection((100 + 200 * i, 100)) for i in range(20)]
+    assert len(one.new_rois(crowd, 0.0)) == 1 + SPARE_REGIONS
+
+
+def test_a_mesh_without_finite_numbers_loses_its_face_alone():
+    one = tracker()
+    see(one, 0.0, LEFT, RIGHT)
+    one.follow([face_mesh(LEFT), None])
+    assert ids(one) == [1]
+    assert one.wants_detection(0.03)
+
+
+def test_after_a_reset_it_looks_at_once():
+    one = tracker(max_faces=2)
+    see(one, 0.0, LEFT)
+    one.reset()
+    one.add([face_roi(LEFT)], [face_mesh(LEFT)])
+    assert one.wants_detection(0.01)
 
 
 def test_fewer_faces_allowed_drops_the_youngest():

@@ -34,6 +34,11 @@ def test_values_are_frozen():
         (lambda: Roi((0, 0), 0.0, 0.0), "size 0.0 px"),
         (lambda: Roi((0, 0), math.inf, 0.0), "size inf"),
         (lambda: Roi((0, 0), 1.0, math.nan), "angle nan"),
+        (lambda: Mesh(np.zeros((5, 3)), 1.0), "5 points.*468 or 478"),
+        (lambda: Mesh(np.zeros((468, 3)), math.nan), "presence is nan.*0 to 1"),
+        (lambda: Mesh(np.zeros((468, 3)), 1.1), "presence is 1.1"),
+        (lambda: Detection(np.zeros(4), np.zeros((6, 2)), -0.1), "score is -0.1"),
+        (lambda: Camera.from_matrix(np.eye(3), None, (0, 480)), "positive pixels"),
         (lambda: Face(0, ROI, MESH, MESH), "track_id is 0"),
         (lambda: Face(1, ROI, MESH, MESH, points_m=np.zeros((468, 2))), r"points_m.*\(468, 2\)"),
         (lambda: HeadPose(np.eye(3), 0.0, np.eye(6)), r"\(3, 3\).*\(4, 4\)"),
@@ -72,7 +77,8 @@ def test_every_model_takes_the_numbers_of_coefficients_that_it_names(model):
         (np.zeros((3, 3)), "focal"),
         (np.diag([-1.0, 1.0, 1.0]), "focal"),
         (np.eye(4), "shape"),
-        (2 * np.eye(3), "last entry"),
+        (2 * np.eye(3), "0, 0, 1"),
+        ([[1, 0, 0], [7, 1, 0], [0, 0, 1]], "cx"),
     ],
 )
 def test_a_camera_without_calibration_is_refused(matrix, said):
