@@ -26,6 +26,7 @@ import subprocess
 import sysconfig
 import time
 from collections.abc import Callable, Iterator, Sequence
+from importlib import metadata
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -184,8 +185,15 @@ def install_packages(ros: str | None, environment: dict[str, str]) -> None:
 
 
 def numpy_constraint() -> Path:
-    """Write a pip constraint that keeps numpy at the major version that the sourced ROS was compiled for."""
-    major = int(__import__("numpy").__version__.split(".")[0])
+    """Write a pip constraint that keeps numpy at the major version that the sourced ROS was compiled for.
+
+    Raises:
+        SetupError: the ROS that is sourced has no numpy, which its messages need.
+    """
+    try:
+        major = int(metadata.version("numpy").split(".")[0])
+    except metadata.PackageNotFoundError:
+        raise SetupError("the sourced ROS 2 has no numpy: apt-get install python3-numpy") from None
     path = BUILD / "constraints.txt"
     path.write_text(f"numpy<{major + 1}\n")
     return path

@@ -90,9 +90,9 @@ class FakeNetwork:
     """Sees one face, in the middle of anchor ``index``, whatever the image."""
 
     name, input_size = "fake", 128
-    output_shapes = {"regressors": ("N", 896, 16), "logits": ("N", 896)}
 
     def __init__(self, index, logit):
+        self.output_shapes = {"regressors": ("N", 896, 16), "logits": ("N", 896)}
         self.regressors, self.logits = np.zeros((1, 896, 16), np.float32), np.full((1, 896), -9.0, np.float32)
         self.regressors[0, :, 2:4] = 8.0
         self.logits[0, index] = logit

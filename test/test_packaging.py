@@ -47,16 +47,22 @@ def ros_packages_imported():
 
 @pytest.fixture(scope="module")
 def wheel_contents(tmp_path_factory):
-    """Names in the wheel that `pip install .` would install, made from a copy of the source tree."""
+    """Names in the wheel that pip builds of the source distribution of a copy of the source tree."""
     folder = tmp_path_factory.mktemp("wheel")
-    copied = ["facemesh_ros", "setup.py", "pyproject.toml", "package.xml", "README.md", "LICENSE"]
+    copied = [
+        *("facemesh_ros", "setup.py", "pyproject.toml"),
+        *("MANIFEST.in", "package.xml", "README.md", "CHANGELOG.rst", "LICENSE"),
+    ]
     for name in copied:
         source = ROOT / name
         ignore = shutil.ignore_patterns("__pycache__")
         shutil.copytree(source, folder / name, ignore=ignore) if source.is_dir() else shutil.copy(source, folder)
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "."]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    for command in (
+        ["setup.py", "--quiet", "sdist"],
+        ["-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", f"dist/facemesh_ros-{VERSION}.tar.gz"],
+    ):
+        done = subprocess.run([sys.executable, *command], cwd=folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
     (wheel,) = folder.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
