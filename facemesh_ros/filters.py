@@ -21,7 +21,7 @@ SMALLEST_FACE_PX = 1.0
 
 
 def smoothing_factor(cutoff_hz: Float64 | float, period_s: float) -> Float64:
-    """Return the weight of a new sample, 0..1, of a first-order low-pass (eq. 5 of the paper); shape of ``cutoff_hz``."""
+    """Return the weight of a new sample, 0..1, of a first-order low-pass (eq. 5 of the paper); one a cut-off."""
     tau_s = 1.0 / (2.0 * math.pi * np.asarray(cutoff_hz, np.float64))
     return np.asarray(1.0 / (1.0 + tau_s / period_s))
 

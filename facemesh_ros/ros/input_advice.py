@@ -11,6 +11,9 @@ ENOUGH = 5
 RAW_TYPE, COMPRESSED_TYPE = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 TRANSPORT_OF = {RAW_TYPE: "raw", COMPRESSED_TYPE: "compressed"}
 
+NO_COLOURS = frozenset({"depth", "depth_registered", "aligned_depth_to_color", "compressedDepth", "debug_image"})
+"""Parts of a topic's name that tell that no camera's colours are there (openni, realsense, image_transport, ours)."""
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -33,6 +36,9 @@ class Facts:
     mismatch: str | None = None
     """The QoS policy for which a publisher cannot be heard."""
     is_reliable: bool = False
+    """Whether the node asks for reliable images."""
+    offers_reliable: bool = False
+    """Whether every publisher on the topic has reliable images to give."""
     image_topics: tuple[tuple[str, str], ...] = ()
     """Name and type of the other image topics on which somebody publishes."""
     domain_id: int = 0
@@ -71,12 +77,9 @@ def _wrong_type(facts: Facts) -> str | None:
     others = sorted(set(facts.offered_types) - {facts.topic_type})
     if facts.images or not others or facts.topic_type in facts.offered_types:
         return None
-    transport = TRANSPORT_OF.get(others[0])
     remedy = "remap image to a topic of images"
-    if transport == "compressed":
-        remedy = "set input.transport to compressed, and remap image to the name without /compressed"
-    elif transport == "raw":
-        remedy = "set input.transport to raw"
+    if others[0] in TRANSPORT_OF:
+        remedy = f"start this node with {_arguments(facts, facts.topic, others[0])}"
     return f"{facts.topic} carries {others[0]} and this node expects {facts.topic_type}; {remedy}"
 
 
@@ -90,18 +93,37 @@ def _nobody(facts: Facts) -> str | None:
 
 
 def _where_images_are(facts: Facts) -> str:
-    if not facts.image_topics:
+    found = [(name, kind) for name, kind in facts.image_topics if NO_COLOURS.isdisjoint(name.split("/"))]
+    if not found:
         return (
-            "No image topic exists: start the camera, or `facemesh play`; both sides need the same ROS_DOMAIN_ID "
-            f"({facts.domain_id} here)"
+            "No topic of colour images exists: start the camera, or `facemesh play`; both sides need the same "
+            f"ROS_DOMAIN_ID ({facts.domain_id} here)"
         )
-    names = ", ".join(f"{name} ({TRANSPORT_OF[kind]})" for name, kind in facts.image_topics)
-    name, kind = facts.image_topics[0]
-    compressed = " -p input.transport:=compressed" if kind == COMPRESSED_TYPE else ""
-    return (
-        f"Image topics that do exist: {names}. Remap, for instance: "
-        f"--ros-args -r image:={name.removesuffix('/compressed')}{compressed}"
-    )
+    names = ", ".join(f"{name} ({TRANSPORT_OF[kind]})" for name, kind in found)
+    nearest = min(found, key=lambda topic: (not _is_twin(facts, *topic), topic[1] != facts.topic_type, topic))
+    return f"Image topics that do exist: {names}. Start this node, for instance, with {_arguments(facts, *nearest)}"
+
+
+def _is_twin(facts: Facts, name: str, kind: str) -> bool:
+    """Tell whether the other transport, with the remappings as they are, is this topic."""
+    return name == facts.twin_topic and kind != facts.topic_type
+
+
+def _arguments(facts: Facts, name: str, kind: str) -> str:
+    """Return the command line's end with which the node listens to a topic."""
+    words = ["--ros-args"]
+    if not _is_twin(facts, name, kind):
+        words.append(f"-r {_remapping(name, kind)}")
+    if kind != facts.topic_type:
+        words.append(f"-p input.transport:={TRANSPORT_OF[kind]}")
+    return " ".join(words)
+
+
+def _remapping(name: str, kind: str) -> str:
+    """Remap ``image``, from which the compressed topic's name follows, if it has the usual name."""
+    if kind == COMPRESSED_TYPE and not name.endswith("/compressed"):
+        return f"image/compressed:={name}"
+    return f"image:={name.removesuffix('/compressed') if kind == COMPRESSED_TYPE else name}"
 
 
 def _lost(facts: Facts) -> str | None:
@@ -110,20 +132,21 @@ def _lost(facts: Facts) -> str | None:
         return None
     return (
         f"in {facts.window_s:.1f} s {sent} messages of {witness} arrived and {facts.images} of {facts.topic}: large "
-        "images are lost on the way by default, as they do not fit the middleware's shared memory. Any of these helps: "
+        "images are lost on the way by default, as they do not fit the middleware's shared memory. What helps: "
         + _against_loss(facts)
     )
 
 
 def _against_loss(facts: Facts) -> str:
+    """List what helps with these publishers."""
     ways = [
         "start the publisher's process with a Fast DDS profile that has a larger shared-memory segment (README, "
         "'Large images')"
     ]
-    if facts.topic_type == RAW_TYPE:
-        ways.append("set input.transport to compressed")
-    if not facts.is_reliable:
+    if facts.offers_reliable and not facts.is_reliable:
         ways.insert(0, "set the parameter input.reliability to reliable (or auto)")
+    if (facts.twin_topic, COMPRESSED_TYPE) in facts.image_topics:
+        ways.append("set input.transport to compressed")
     return "; ".join(f"({number}) {way}" for number, way in enumerate(ways, start=1))
 
 
@@ -132,7 +155,7 @@ def _silent(facts: Facts) -> str | None:
         return None
     return (
         f"no image for {facts.window_s:.1f} s, though {len(facts.offered_types)} publisher(s) exist on {facts.topic}: "
-        f"see with `ros2 topic hz {facts.topic}` whether they send. If they do, large images are lost on the way: "
+        f"see with `ros2 topic hz {facts.topic}` whether they send. If they do, they are lost on the way. What helps: "
         + _against_loss(facts)
     )
 
@@ -154,4 +177,4 @@ CHECKS: dict[str, Callable[[Facts], str | None]] = {
     "silent": _silent,
     "unpaired": _unpaired,
 }
-"""In order: the first that applies is the cause; each is said once."""
+"""In order: the first that applies is the cause; each is said once, until images flow again."""

@@ -1,4 +1,4 @@
-"""Watch the input topics, and say once what is amiss, so that nobody is left with silence."""
+"""Watch the input topics, and say what is amiss and when images come, so that nobody is left with silence."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CompressedImage
 
 from facemesh_ros.config import InputConfig
-from facemesh_ros.ros.input_advice import TRANSPORT_OF, Advice, Facts, advice
+from facemesh_ros.ros.frames import ImageMessage
+from facemesh_ros.ros.input_advice import ENOUGH, TRANSPORT_OF, Advice, Facts, advice
 from facemesh_ros.ros.inputs import Inputs
 
 
@@ -26,33 +28,50 @@ class InputWatch:
         paired: Callable[[], int],
         warn: Callable[[str], None],
     ) -> None:
-        """Begin; ``paired`` tells how many images have found their camera_info so far."""
+        """Begin, and tell which topics; ``paired`` tells how many images have found their camera_info so far."""
         self._node = node
         self._inputs = inputs
         self._window_s = config.patience_s
         self._paired = paired
         self._warn = warn
         self._said: set[str] = set()
+        self._awaits_image = True
         self._mismatch: str | None = None
         self._twin: Any = None
+        self._knows_twin = False
         self._looks = 0
         self._begin_window()
         clock = Clock(clock_type=ClockType.STEADY_TIME)
-        self._timer = node.create_timer(0.5 * self._window_s, self._look, clock=clock)
+        self._timer = node.create_timer(0.5 * self._window_s, self.look, clock=clock)
+        node.get_logger().info(f"listening to {_described_topics(inputs, config)}")
 
-    def image_arrived(self) -> None:
-        """Count an image."""
+    def image_arrived(self, message: ImageMessage | None = None) -> None:
+        """Count an image; the first one, also after silence that was spoken of, is told of."""
         self._images += 1
+        self._mismatch = None
+        if self._awaits_image and message is not None:
+            self._awaits_image = False
+            self._node.get_logger().info(f"images arrive on {self._inputs.topics.image}: {_described(message)}")
 
     def info_arrived(self) -> None:
         """Count a camera_info."""
         self._infos += 1
 
     def mismatched(self, policy: str) -> None:
-        """Tell at once of a publisher that cannot be heard."""
+        """Tell at once of a publisher that cannot be heard; it stays the nearest cause until an image arrives."""
         self._mismatch = policy
         self._say(advice(self._facts()))
-        self._mismatch = None
+
+    def look(self) -> None:
+        """Look at what came; the timer calls this half-way through a window and at its end, when it is judged."""
+        self._looks += 1
+        if self._looks % 2:
+            if self._wants_probe():
+                self._start_probe()
+        else:
+            self._judge()
+        if not self._wants_probe():
+            self._stop_probe()
 
     def close(self) -> None:
         """Stop looking."""
@@ -63,21 +82,25 @@ class InputWatch:
         self._images = self._infos = self._twins = 0
         self._paired_before = self._paired()
 
-    def _look(self) -> None:
-        """Half-way through a window listen to the twin if there is silence; at its end judge."""
-        self._looks += 1
-        if self._looks % 2 == 0:
-            self._say(advice(self._facts()))
-            self._begin_window()
-        elif not self._images and "lost" not in self._said:
-            self._start_probe()
-        if self._images or "lost" in self._said:
-            self._stop_probe()
+    def _judge(self) -> None:
+        if not self._node.count_publishers(self._inputs.topics.image):
+            self._mismatch = None
+        found = advice(self._facts())
+        self._say(found)
+        if self._images >= ENOUGH:
+            self._said &= {found.kind} if found else set()
+        self._knows_twin = bool(self._images and (self._twins or self._knows_twin))
+        self._begin_window()
 
     def _say(self, found: Advice | None) -> None:
         if found is not None and found.kind not in self._said:
             self._said.add(found.kind)
+            self._awaits_image = not self._images
             self._warn(found.text)
+
+    def _wants_probe(self) -> bool:
+        """Whether few images come, and the twin has not yet told whether that is the camera's rate."""
+        return self._images < ENOUGH and not self._knows_twin and "lost" not in self._said
 
     def _start_probe(self) -> None:
         """Listen to the twin, if anyone offers it: a witness that the camera runs."""
@@ -109,6 +132,7 @@ class InputWatch:
             offered_types=tuple(publisher.topic_type for publisher in publishers),
             mismatch=self._mismatch,
             is_reliable=self._inputs.is_reliable,
+            offers_reliable=all(_is_reliable(publisher.qos_profile) for publisher in publishers),
             image_topics=self._image_topics(),
             domain_id=self._node.context.get_domain_id(),
         )
@@ -122,6 +146,24 @@ class InputWatch:
             for kind in kinds
             if kind in TRANSPORT_OF and name not in own and self._node.count_publishers(name)
         )
+
+
+def _described_topics(inputs: Inputs, config: InputConfig) -> str:
+    reliability = "reliable" if inputs.is_reliable else "best_effort"
+    auto = " for now, as input.reliability is auto" if config.reliability == "auto" else ""
+    return f"{inputs.topics.image} ({config.transport}, {reliability}{auto}) and {inputs.topics.camera_info}"
+
+
+def _described(message: ImageMessage) -> str:
+    if isinstance(message, CompressedImage):
+        content = f"format {message.format!r}"
+    else:
+        content = f"{message.width}x{message.height} {message.encoding}"
+    return f"{content}, frame {message.header.frame_id!r}"
+
+
+def _is_reliable(profile: QoSProfile) -> bool:
+    return bool(profile.reliability == ReliabilityPolicy.RELIABLE)
 
 
 def _type_name(message_type: type) -> str:

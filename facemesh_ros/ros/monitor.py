@@ -34,7 +34,7 @@ _MOST_WAITING = 60
 """Images that wait for their faces, and faces for their image; older ones go: 2 s at 30 Hz."""
 _MOST_BYTES = 256 << 20
 """Of the images kept as sightings."""
-_FACES_DEPTH = 100
+_IMAGES_DEPTH, _FACES_DEPTH = 60, 100
 """Messages that wait while this process is busy, rather than be lost and counted against the node."""
 
 
@@ -70,7 +70,7 @@ def faces_from_message(message: FaceMeshArray) -> tuple[Face, ...]:
     The message holds one mesh a face, the smoothed one; it stands for the raw one too.
 
     Raises:
-        InputError: a number is not finite, or a region has no size.
+        InputError: a number is not finite, a region has no size, or a mesh another number of points.
     """
     return tuple(map(_face, message.faces))
 
@@ -98,7 +98,7 @@ class Monitor:
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
         reliable = QoSProfile(depth=_FACES_DEPTH, reliability=ReliabilityPolicy.RELIABLE)
-        best_effort = QoSProfile(depth=_MOST_WAITING, reliability=ReliabilityPolicy.BEST_EFFORT)
+        best_effort = QoSProfile(depth=_IMAGES_DEPTH, reliability=ReliabilityPolicy.BEST_EFFORT)
         self._node.create_subscription(FaceMeshArray, faces_topic, self._on_faces, reliable)
         self._image_subscription: Subscription | None = self._node.create_subscription(
             Image, image_topic, self._on_image, best_effort

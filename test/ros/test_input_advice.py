@@ -16,12 +16,12 @@ CASES = {
     "nobody publishes here": (
         replace(NOBODY, image_topics=(("/a/image_raw", RAW_TYPE), ("/b/image_raw", RAW_TYPE))),
         "nobody",
-        ("/a/image_raw", "/b/image_raw", "-r image:=/a/image_raw"),
+        ("/a/image_raw (raw)", "/b/image_raw (raw)", "with --ros-args -r image:=/a/image_raw"),
     ),
-    "only a compressed topic exists": (
-        replace(NOBODY, image_topics=(("/a/compressed", COMPRESSED_TYPE),)),
+    "nobody publishes colours": (
+        replace(NOBODY, image_topics=(("/a/facemesh_node/debug_image", RAW_TYPE), ("/depth/image_rect", RAW_TYPE))),
         "nobody",
-        ("-r image:=/a -p input.transport:=compressed",),
+        ("No topic of colour images", "ROS_DOMAIN_ID"),
     ),
     "QoS do not match": (
         replace(NOBODY, mismatch="reliability", offered_types=(RAW_TYPE,)),
@@ -36,7 +36,7 @@ CASES = {
     "compressed images on a raw topic": (
         replace(NOBODY, offered_types=(COMPRESSED_TYPE,)),
         "wrong type",
-        (COMPRESSED_TYPE, "input.transport to compressed"),
+        (COMPRESSED_TYPE, "-r image/compressed:=/image -p input.transport:=compressed"),
     ),
     "no images at all on the topic": (
         replace(NOBODY, offered_types=("std_msgs/msg/String",)),
@@ -46,7 +46,7 @@ CASES = {
     "camera_info but no images": (
         replace(WELL, images=0, paired=0),
         "lost",
-        ("90 messages of camera_info", "0 of /image", "input.reliability", "shared-memory", "compressed"),
+        ("90 messages of camera_info", "0 of /image", "(1)", "shared-memory"),
     ),
     "camera_info and few images": (
         replace(WELL, images=5, paired=5),
@@ -78,12 +78,87 @@ def test_every_kind_has_a_case():
     assert {kind for _, kind, _ in CASES.values()} - {None} == set(CHECKS)
 
 
-def test_what_is_done_already_is_not_advised():
-    compressed = {"topic_type": COMPRESSED_TYPE, "offered_types": (COMPRESSED_TYPE,)}
-    lost = replace(WELL, images=0, paired=0, is_reliable=True, **compressed)
-    text = advice(lost).text
-    assert "input." not in text
-    assert "shared-memory" in text
+COLOUR = ("/cam/image_raw", RAW_TYPE)
+JPEG = ("/cam/image_raw/compressed", COMPRESSED_TYPE)
+ODD_JPEG = ("/cam/jpeg", COMPRESSED_TYPE)
+NO_COLOURS = (
+    ("/a/depth/image_rect_raw", RAW_TYPE),
+    ("/a/facemesh_node/debug_image", RAW_TYPE),
+    ("/a/image/compressedDepth", COMPRESSED_TYPE),
+)
+RAW_WANTED = {"topic": "/image", "topic_type": RAW_TYPE, "twin_topic": "/image/compressed"}
+JPEG_WANTED = {"topic": "/image/compressed", "topic_type": COMPRESSED_TYPE, "twin_topic": "/image"}
+
+START = {
+    "raw wanted, raw exists": (RAW_WANTED, (COLOUR,), "-r image:=/cam/image_raw"),
+    "raw wanted, both exist": (RAW_WANTED, (COLOUR, JPEG), "-r image:=/cam/image_raw"),
+    "raw wanted, compressed exists": (
+        RAW_WANTED,
+        (JPEG,),
+        "-r image:=/cam/image_raw -p input.transport:=compressed",
+    ),
+    "raw wanted, compressed exists under another name": (
+        RAW_WANTED,
+        (ODD_JPEG,),
+        "-r image/compressed:=/cam/jpeg -p input.transport:=compressed",
+    ),
+    "raw wanted, its own twin exists": (
+        RAW_WANTED,
+        (COLOUR, ("/image/compressed", COMPRESSED_TYPE)),
+        "-p input.transport:=compressed",
+    ),
+    "compressed wanted, its own twin exists": (
+        JPEG_WANTED,
+        (COLOUR, ("/image", RAW_TYPE)),
+        "-p input.transport:=raw",
+    ),
+    "compressed wanted, only raw exists": (
+        JPEG_WANTED,
+        (COLOUR,),
+        "-r image:=/cam/image_raw -p input.transport:=raw",
+    ),
+    "compressed wanted, both exist": (JPEG_WANTED, (COLOUR, JPEG), "-r image:=/cam/image_raw"),
+    "compressed wanted, with /compressed twice": (
+        {
+            "topic": "/cam/image_raw/compressed/compressed",
+            "topic_type": COMPRESSED_TYPE,
+            "twin_topic": "/cam/image_raw/compressed",
+        },
+        (JPEG,),
+        "-r image:=/cam/image_raw",
+    ),
+    "what has no colours comes first": (RAW_WANTED, (*NO_COLOURS, COLOUR), "-r image:=/cam/image_raw"),
+}
+
+
+@pytest.mark.parametrize(("wanted", "existing", "arguments"), START.values(), ids=START.keys())
+def test_arguments_lead_to_the_nearest_topic_of_colours(wanted, existing, arguments):
+    text = advice(replace(NOBODY, image_topics=existing, **wanted)).text
+    assert text.endswith(f"--ros-args {arguments}")
+
+
+LOST = replace(WELL, images=0, paired=0)
+TWIN_EXISTS = {"image_topics": (("/image/compressed", COMPRESSED_TYPE),)}
+
+AGAINST_LOSS = {
+    "best effort, also offered": (LOST, set()),
+    "best effort, reliable offered": (replace(LOST, offers_reliable=True), {"reliability"}),
+    "reliable, as offered": (replace(LOST, offers_reliable=True, is_reliable=True), set()),
+    "the twin is offered": (replace(LOST, **TWIN_EXISTS), {"compressed"}),
+    "the twin and reliable are offered": (
+        replace(LOST, offers_reliable=True, **TWIN_EXISTS),
+        {"reliability", "compressed"},
+    ),
+    "no images at all": (replace(LOST, infos=0, offers_reliable=True, **TWIN_EXISTS), {"reliability", "compressed"}),
+}
+
+
+@pytest.mark.parametrize(("facts", "ways"), AGAINST_LOSS.values(), ids=AGAINST_LOSS.keys())
+def test_against_loss_only_what_would_help_is_advised(facts, ways):
+    text = advice(facts).text
+    words = {"reliability": "input.reliability to reliable", "compressed": "input.transport to compressed"}
+    assert {way for way, word in words.items() if word in text} == ways
+    assert "shared-memory segment" in text
 
 
 def test_a_slow_camera_is_not_taken_for_loss():

@@ -1,5 +1,7 @@
 """What a node says on real topics when no images arrive."""
 
+from itertools import pairwise
+
 import pytest
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed here: make setup")
@@ -7,6 +9,11 @@ pytest.importorskip("facemesh_ros.msg", reason="the messages are not built: make
 
 from rig import BEST_EFFORT, RELIABLE, Rig, image_message, info_message
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from facemesh_ros.config import InputConfig
+from facemesh_ros.ros.input_advice import ENOUGH
+from facemesh_ros.ros.input_watch import InputWatch
+from facemesh_ros.ros.inputs import Inputs
 
 pytestmark = pytest.mark.ros
 
@@ -44,6 +51,27 @@ def test_nobody_publishing_is_said_once_with_the_topics_that_exist(rig, said):
     assert "debug_image" not in said()
     rig.until(looked(node, 4), "the watch")
     assert said().count("nothing publishes") == 1
+
+
+@pytest.mark.parametrize(
+    ("message_type", "topic", "transport"),
+    [
+        (Image, "/camera/image_raw", "compressed"),
+        (CompressedImage, "/camera/image_raw/compressed", "raw"),
+        (CompressedImage, "/camera/jpeg", "raw"),
+        (CompressedImage, "/image/compressed", "raw"),
+    ],
+    ids=["only raw exists", "only compressed exists", "compressed of an odd name", "its own twin exists"],
+)
+def test_the_advised_arguments_lead_to_the_topic(rig, said, message_type, topic, transport):
+    rig.publisher(message_type, topic, connected=False)
+    impatient(rig, **{"input.transport": transport})
+    rig.until(lambda: "--ros-args" in said(), "a warning")
+    words = said().partition("--ros-args ")[2].splitlines()[0].split()
+    given = {flag: [word for before, word in pairwise(words) if before == flag] for flag in ("-r", "-p")}
+    parameters = dict(word.split(":=") for word in given["-p"])
+    node = rig.node({"input.transport": transport} | parameters, remap=given["-r"])
+    assert (node._stream._inputs.topics.image, node._stream._inputs.message_type) == (topic, message_type)
 
 
 def test_a_qos_mismatch_is_said_at_once(rig, said):
@@ -105,7 +133,7 @@ def test_a_publisher_that_is_silent_is_said(rig, said):
 def test_a_topic_of_another_type_is_said(rig, other_process, said):
     impatient(rig)
     other_process.publisher(CompressedImage, "/image", connected=False)
-    rig.until(lambda: "set input.transport to compressed" in said(), "a warning")
+    rig.until(lambda: "-r image/compressed:=/image -p input.transport:=compressed" in said(), "a warning")
 
 
 def test_stamps_that_never_agree_are_said(rig, said, ticking):
@@ -115,18 +143,152 @@ def test_stamps_that_never_agree_are_said(rig, said, ticking):
     rig.until(lambda: images() or infos() or "never with the stamp of an image" in said(), "a warning")
 
 
-def test_a_stream_that_is_well_is_not_spoken_of(rig, said, ticking):
-    images = ticking(rig.publisher(Image, "/image", connected=False), image_message)
-    infos = ticking(rig.publisher(CameraInfo, "/camera_info", connected=False), info_message)
-    node = rig.node({"input.patience_s": 1.0})
-    enough = looked(node, 4)
-    rig.until(lambda: infos() or images() or enough(), "the watch")
-    assert "WARN" not in said()
-
-
 def test_a_disabled_node_does_not_watch(rig):
     node = impatient(rig)
     watch = node._stream._watch
     node._close_stream()
     assert node._stream is None
     assert watch._timer not in list(node.timers)
+
+
+class Watched:
+    """A watch on /image whose windows end when the test says so, with what it has warned of."""
+
+    def __init__(self, rig, **config):
+        self.warned, self.paired = [], 0
+        settings = InputConfig(patience_s=3600.0, **config)
+        self.inputs = Inputs(rig.tester, settings, lambda _: None, lambda _: None, lambda _: None)
+        self.watch = InputWatch(rig.tester, self.inputs, settings, lambda: self.paired, self.warned.append)
+
+    def window(self, images=0, infos=0, paired=0, twins=0):
+        """Pass a window in which so many messages arrive; return whether the twin was listened to in it."""
+        for number in range(images):
+            self.watch.image_arrived(image_message(number))
+        for _ in range(infos):
+            self.watch.info_arrived()
+        self.paired += paired
+        self.watch.look()
+        is_probing = self.watch._twin is not None
+        for _ in range(twins):
+            self.watch._on_twin(b"")
+        self.watch.look()
+        return is_probing
+
+    def close(self):
+        self.watch.close()
+        self.inputs.close()
+
+
+@pytest.fixture
+def watched(rig):
+    """Return a function that makes a watch of topics on which somebody publishes: /image and /image/compressed."""
+    made = []
+
+    def make(offered=BEST_EFFORT, **config):
+        for message_type, topic in ((Image, "/image"), (CompressedImage, "/image/compressed")):
+            rig.publisher(message_type, topic, offered, connected=False)
+            rig.until(lambda topic=topic: rig.tester.count_publishers(topic), f"the publisher on {topic}")
+        made.append(Watched(rig, **config))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.mark.parametrize("infos", [0, 90])
+def test_a_stream_that_is_well_is_not_spoken_of(watched, infos):
+    well = watched()
+    for _ in range(3):
+        assert not well.window(images=90, infos=infos, paired=infos)
+    assert not well.warned
+
+
+def test_silence_is_said_anew_after_images_have_flowed(watched):
+    camera = watched()
+    for images in (0, 0, ENOUGH, 0, 0):
+        camera.window(images)
+    assert len(camera.warned) == 2
+    assert all("whether they send" in text for text in camera.warned)
+
+
+def test_silence_is_said_anew_where_stamps_never_agree(watched):
+    camera = watched()
+    for images in (0, 90, 90, 0):
+        camera.window(images, infos=images)
+    silent, unpaired, again = camera.warned
+    assert "same stamp" in unpaired
+    assert again == silent
+
+
+def test_an_image_now_and_then_is_not_spoken_of_each_time(watched):
+    camera = watched()
+    for images in (0, 1, 0, 1, 0):
+        camera.window(images)
+    assert len(camera.warned) == 1
+
+
+def test_a_lasting_loss_is_said_once(watched):
+    camera = watched()
+    for _ in range(3):
+        camera.window(images=2 * ENOUGH, infos=90)
+    assert len(camera.warned) == 1
+
+
+def test_a_qos_mismatch_stays_the_cause_while_no_image_arrives(watched):
+    camera = watched(reliability="reliable")
+    camera.watch.mismatched("reliability")
+    camera.window(infos=90)
+    assert ["cannot be heard" in text for text in camera.warned] == [True]
+    camera.window(images=1, infos=90)
+    assert "large images are lost" in camera.warned[-1]
+
+
+def test_a_qos_mismatch_is_over_once_nobody_publishes(rig):
+    camera = Watched(rig)
+    camera.watch.mismatched("reliability")
+    camera.window()
+    assert ["nothing publishes" in text for text in camera.warned] == [False, True]
+    camera.close()
+
+
+def test_few_images_of_many_are_noticed_with_the_twin_alone(watched):
+    camera = watched()
+    assert camera.window(images=3, twins=60)
+    assert "60 messages of /image/compressed arrived and 3 of /image" in camera.warned[0]
+    assert not camera.window(images=3)
+
+
+def test_a_slow_camera_is_compared_with_its_twin_once(watched):
+    camera = watched()
+    assert [camera.window(images=3, twins=2) for _ in range(3)] == [True, False, False]
+    assert not camera.warned
+
+
+@pytest.mark.parametrize(("offered", "is_advised"), [(BEST_EFFORT, False), (RELIABLE, True)], ids=["no", "yes"])
+def test_reliable_is_advised_where_it_is_offered(watched, offered, is_advised):
+    camera = watched(offered)
+    camera.window(infos=90)
+    assert ("to reliable (or auto)" in camera.warned[0]) == is_advised
+
+
+def test_topics_and_the_first_image_are_told_of(watched, said):
+    camera = watched()
+    assert "listening to /image (raw, best_effort) and /camera_info" in said()
+    camera.window(images=90)
+    camera.window(images=90)
+    assert said().count("images arrive on /image: 64x48 rgb8, frame 'camera_optical'") == 1
+
+
+def test_images_after_a_warned_silence_are_told_of(watched, said):
+    camera = watched()
+    for images in (90, 0, 90):
+        camera.window(images)
+    assert said().count("images arrive on /image") == 2
+
+
+def test_a_compressed_image_is_told_of_with_its_format(watched, said):
+    camera = watched(transport="compressed", reliability="auto")
+    assert "/image/compressed (compressed, reliable for now, as input.reliability is auto)" in said()
+    camera.watch.image_arrived(CompressedImage(format="rgb8; jpeg compressed bgr8"))
+    assert "format 'rgb8; jpeg compressed bgr8', frame ''" in said()
