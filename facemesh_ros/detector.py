@@ -11,12 +11,12 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from facemesh_ros.errors import ModelError
 from facemesh_ros.geometry import image_from_crop, letterbox_roi, overlaps, to_image
 from facemesh_ros.session import Session
 from facemesh_ros.types import Detection, Float32, Float64, UInt8
+from facemesh_ros.warp import Maps, cut, sampling_maps
 
 NMS_OVERLAP = 0.3
 """Detections that overlap more (intersection over union) are one face."""
@@ -79,23 +79,12 @@ def anchor_centers(count: int) -> Float64:
 def letterboxed(image_rgb: UInt8, input_size: int) -> UInt8:
     """Return the (S, S, 3) network input: the whole image in the middle, bilinear, black outside it."""
     height, width = image_rgb.shape[:2]
-    whole, fraction = _letterbox_maps((width, height), input_size)
-    letterbox: UInt8 = cv2.remap(image_rgb, whole, fraction, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)  # type: ignore[assignment]
-    return letterbox
+    return cut(image_rgb, _letterbox_maps((width, height), input_size), cv2.BORDER_CONSTANT)
 
 
 @lru_cache(maxsize=16)
-def _letterbox_maps(size_wh: tuple[int, int], input_size: int) -> tuple[NDArray[np.int16], NDArray[np.uint16]]:
-    """Return the fixed-point maps of cv2.remap: whole px (S, S, 2), and 1/32 px in y and x packed as OpenCV packs them.
-
-    cv2.warpAffine would round otherwise from one OpenCV to the next (4 on the same grid, 5 on none), which moves the
-    full-range detector's boxes by up to 0.1 px; and the maps of a camera need to be made only once.
-    """
-    pixels = np.arange(input_size, dtype=np.float64)
-    places = to_image(np.stack([pixels, pixels], axis=1), image_from_crop(letterbox_roi(size_wh), input_size))
-    x, y = np.rint(places * 32.0).astype(np.int32).T
-    whole = np.stack(np.broadcast_arrays(x[np.newaxis] >> 5, y[:, np.newaxis] >> 5), axis=2).astype(np.int16)
-    return whole, ((y[:, np.newaxis] & 31) << 5 | x & 31).astype(np.uint16)
+def _letterbox_maps(size_wh: tuple[int, int], input_size: int) -> Maps:
+    return sampling_maps(image_from_crop(letterbox_roi(size_wh), input_size), input_size)
 
 
 def decode(regressors: Float32, anchors_px: Float64) -> tuple[Float64, Float64]:

@@ -13,6 +13,7 @@ import numpy as np
 from facemesh_ros.geometry import image_from_crop, to_image
 from facemesh_ros.session import Session
 from facemesh_ros.types import Float32, Mesh, Roi, UInt8
+from facemesh_ros.warp import cut, sampling_maps
 
 
 class MeshNet:
@@ -44,11 +45,7 @@ class MeshNet:
 
 def crop(image_rgb: UInt8, roi: Roi, size: int) -> UInt8:
     """Return the (size, size, 3) picture of a region: bilinear, the image's edge repeated outside it."""
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    picture: UInt8 = cv2.warpAffine(  # type: ignore[assignment]
-        image_rgb, image_from_crop(roi, size), (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE
-    )
-    return picture
+    return cut(image_rgb, sampling_maps(image_from_crop(roi, size), size), cv2.BORDER_REPLICATE)
 
 
 def uncrop(points: Float32, roi: Roi, size: int) -> Float32:

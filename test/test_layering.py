@@ -10,7 +10,7 @@ PACKAGE = ROOT / "facemesh_ros"
 LAYERS = (
     {"errors"},
     {"types", "config", "topology"},
-    {"geometry", "filters", "pose", "gaze", "models"},
+    {"geometry", "filters", "pose", "gaze", "models", "warp"},
     {"session"},
     {"detector", "mesh_net", "tracker"},
     {"pipeline", "draw"},

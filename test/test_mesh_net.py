@@ -8,7 +8,7 @@ from facemesh_ros.types import Roi
 
 ROIS = [Roi((200, 150), 160.0, 0.0), Roi((90, 210), 75.5, 0.4), Roi((300, 20), 300.0, -2.0)]
 CROP_TOLERANCE_PX = 0.05
-"""OpenCV 4 places the samples of cv2.warpAffine on a grid of 1/32 px."""
+"""Samples lie on a grid of 1/32 px."""
 
 
 @pytest.mark.parametrize("roi", ROIS)
