@@ -24,7 +24,7 @@ def sampling_maps(image_from_crop: Float64, size: int) -> Maps:
     x_down, y_down = (np.outer(image_from_crop[:, 1], pixels) + image_from_crop[:, 2:]).astype(np.float32)
     x, y = np.add.outer(x_down, x_right), np.add.outer(y_down, y_right)
     whole, fraction = cv2.convertMaps(x, y, cv2.CV_16SC2)
-    return whole, fraction  # type: ignore[return-value]
+    return whole, fraction
 
 
 def cut(image: UInt8, maps: Maps, border: int) -> UInt8:

@@ -20,9 +20,8 @@ def test_cutting_by_the_identity_copies():
 @pytest.mark.parametrize(("dx", "dy"), [(3, 0), (0, 5), (7, 2)])
 def test_cutting_further_on_shows_what_lies_further_on(dx, dy):
     shifted = IDENTITY + [[0, 0, dx], [0, 0, dy]]
-    assert np.array_equal(
-        cut(noise(), sampling_maps(shifted, 30), cv2.BORDER_CONSTANT), noise()[dy : dy + 30, dx : dx + 30]
-    )
+    picture = cut(noise(), sampling_maps(shifted, 30), cv2.BORDER_CONSTANT)
+    assert np.array_equal(picture, noise()[dy : dy + 30, dx : dx + 30])
 
 
 def test_a_quarter_turn_turns():
