@@ -1,9 +1,10 @@
-"""Child processes that log to a file and are stopped cleanly."""
+"""Child processes that log to a file, are stopped cleanly, and do not outlive this process."""
 
 from __future__ import annotations
 
 import signal
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -13,10 +14,19 @@ from facemesh_ros.errors import FaceMeshError
 _PATIENCE_S = 5.0
 """How long a child may take to end after SIGINT, and again after SIGTERM."""
 _TAIL_LINES = 12
+_MORTAL = """
+import ctypes, os, signal, sys
+PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+"""Runs a command that gets SIGTERM when its parent dies, of whatever cause. (As subprocess's preexec_fn it would run in
+a fork of a process with threads, which may deadlock.)"""
 
 
 class Child:
-    """A process in a session of its own: a terminal's Ctrl-C does not reach it, only :meth:`stop` ends it."""
+    """A process in a session of its own: a terminal's Ctrl-C does not reach it, only :meth:`stop` or our end does."""
 
     def __init__(self, name: str, command: Sequence[str], log: Path) -> None:
         """Start ``command``; what it prints goes to the file ``log``."""
@@ -24,7 +34,7 @@ class Child:
         self._log = log
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                command,
+                [sys.executable, "-c", _MORTAL, *command],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -22,8 +22,8 @@ from rich.live import Live
 from facemesh_ros.draw import draw_faces
 from facemesh_ros.errors import FaceMeshError, InputError
 from facemesh_ros.tools.children import Child
-from facemesh_ros.tools.demo_report import Statistics, table
-from facemesh_ros.tools.play import positive, size_wh
+from facemesh_ros.tools.demo_report import Statistics, loss, table
+from facemesh_ros.tools.play import played_rate_hz, positive, size_wh
 from facemesh_ros.tools.recording import write_clip, write_picture
 from facemesh_ros.tools.sources import FALLBACK_RATE_HZ, MOVING_FACE
 
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 IMAGE_TOPIC = "/camera/image_raw"
 FACES_TOPIC = "/facemesh_node/faces"
+NODE_LOG = "node.log"
+PLAYER_LOG = "player.log"
 
 _PATIENCE_S = 30.0
 """How long the first message may take, while the networks are loaded, and any later one."""
@@ -63,15 +65,15 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         FaceMeshError: the player or the node ended, nothing arrived, or no message held a face.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the children must be stopped then, too
+    _end_as_by_ctrl_c()
     _make_folder(args.out)
     domain = str(1 + os.getpid() % _DOMAINS)
     os.environ |= {"ROS_DOMAIN_ID": domain, "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
     from facemesh_ros.ros.monitor import Monitor
 
     with ExitStack() as stack:
-        node = stack.enter_context(Child("the node", node_command(), args.out / "node.log"))
-        player = stack.enter_context(Child("the player", player_command(args), args.out / "player.log"))
+        node = stack.enter_context(Child("the node", node_command(), args.out / NODE_LOG))
+        player = stack.enter_context(Child("the player", player_command(args), args.out / PLAYER_LOG))
         monitor = Monitor(FACES_TOPIC, IMAGE_TOPIC, _CLIP_FRAMES)
         stack.callback(monitor.close)
         title = f"{IMAGE_TOPIC} → facemesh_node → {FACES_TOPIC}\nROS_DOMAIN_ID={domain}"
@@ -80,9 +82,17 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _end_as_by_ctrl_c() -> None:
+    """Stop the children on SIGTERM, and on SIGHUP, which a closed terminal sends (but not under nohup)."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
+
+
 def node_command() -> list[str]:
-    """Return the command that starts the node on the player's images."""
-    return [sys.executable, "-m", "facemesh_ros.ros.node", "--ros-args", "-r", f"image:={IMAGE_TOPIC}"]
+    """Return the command that starts the node on the player's images, which it asks for as reliably as they come."""
+    arguments = ["-r", f"image:={IMAGE_TOPIC}", "-p", "input.reliability:=auto"]
+    return [sys.executable, "-m", "facemesh_ros.ros.node", "--ros-args", *arguments]
 
 
 def player_command(args: argparse.Namespace) -> list[str]:
@@ -97,6 +107,8 @@ def player_command(args: argparse.Namespace) -> list[str]:
 def watch(monitor: Monitor, children: Sequence[Child], duration_s: float, title: str) -> None:
     """Listen for ``duration_s`` from the first message on, or until Ctrl-C, and keep the table up to date.
 
+    It takes longer where no image has arrived yet: under load the middleware finds the publishers one by one.
+
     Raises:
         FaceMeshError: a child ended, or no message came for a long time.
     """
@@ -104,18 +116,21 @@ def watch(monitor: Monitor, children: Sequence[Child], duration_s: float, title:
     start_s = time.monotonic()
     with Live(console=console, auto_refresh=False, transient=True) as live:
         try:
-            while (left_s := _left_s(monitor.samples, duration_s)) > 0.0:
+            while (left_s := _left_s(monitor, duration_s)) > 0.0:
                 live.update(table(monitor.samples, title), refresh=console.is_terminal)
                 monitor.spin(min(left_s, _REFRESH_S))
                 _check(children, monitor.samples[-1].arrived_s if monitor.samples else start_s)
         except KeyboardInterrupt:
-            if not monitor.samples:
+            if not monitor.sightings:
                 raise
     console.print(table(monitor.samples, title))
 
 
-def _left_s(samples: Sequence[Sample], duration_s: float) -> float:
-    return samples[0].arrived_s + duration_s - time.monotonic() if samples else duration_s
+def _left_s(monitor: Monitor, duration_s: float) -> float:
+    if not monitor.samples:
+        return duration_s
+    patience_s = 0.0 if monitor.sightings else _PATIENCE_S
+    return monitor.samples[0].arrived_s + duration_s + patience_s - time.monotonic()
 
 
 def _check(children: Sequence[Child], heard_s: float) -> None:
@@ -128,7 +143,7 @@ def _check(children: Sequence[Child], heard_s: float) -> None:
 
 
 def report(samples: Sequence[Sample], sightings: Sequence[Sighting], folder: Path) -> None:
-    """Write picture and clip, and print where they are and the summary.
+    """Write picture and clip, and print where they are and the summary, with a warning where images were lost.
 
     Raises:
         FaceMeshError: no message held a face, no image arrived, or a file cannot be written.
@@ -142,10 +157,18 @@ def report(samples: Sequence[Sample], sightings: Sequence[Sighting], folder: Pat
     alike = [frame for frame in frames if frame.shape == frames[0].shape]  # a folder's images may differ
     print(f"clip:    {write_clip(alike, _rate_hz(sightings), folder / 'demo.mp4')}")
     print(statistics.line())
+    _warn_of_loss(statistics, folder / PLAYER_LOG)
     if statistics.with_face == 0:
         raise FaceMeshError(
             f"no face in any of {statistics.messages} messages: show one to the camera, nearer than 5 m"
         )
+
+
+def _warn_of_loss(statistics: Statistics, player_log: Path) -> None:
+    played_hz = played_rate_hz(player_log.read_text(encoding="utf-8", errors="replace"))
+    warning = None if played_hz is None else loss(statistics, played_hz)
+    if warning is not None:
+        print(f"facemesh: {warning}", file=sys.stderr)
 
 
 def _visible_px(sighting: Sighting) -> float:
@@ -161,6 +184,7 @@ def _rate_hz(sightings: Sequence[Sighting]) -> float:
 def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "node.log").touch()
+        for log in (NODE_LOG, PLAYER_LOG):
+            (folder / log).touch()
     except OSError as error:
         raise InputError(f"--out {folder} cannot be written to: {error.strerror}; choose another folder") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,8 +13,10 @@ from rich.table import Table
 if TYPE_CHECKING:
     from facemesh_ros.ros.monitor import Sample
 
-WINDOW_S = 1.0
-"""What the table calls now."""
+WINDOWS_S = {"last second": 1.0, "last minute": 60.0}
+"""The table's columns: of a bounded length, so that a long run is laid out as quickly as a short one."""
+LOSS_SHARE, LOSS_COUNT = 0.1, 15
+"""So many images may be missing, whichever is more, before it counts as a loss: some are while the processes start."""
 
 
 @dataclass(frozen=True)
@@ -66,20 +69,38 @@ class Statistics:
         )
 
 
+def loss(statistics: Statistics, played_hz: float) -> str | None:
+    """Say that images were lost between player and node, with the remedy; None where they arrived."""
+    played = played_hz * statistics.seconds
+    lost = played - statistics.messages - statistics.dropped
+    if lost <= max(LOSS_COUNT, LOSS_SHARE * played):
+        return None
+    return (
+        f"about {lost:.0f} of {played:.0f} images were lost between player and node, most often because shared memory "
+        "has no room for them: make room in /dev/shm (in Docker: --shm-size=512m), or choose a smaller --size"
+    )
+
+
 def table(samples: Sequence[Sample], title: str) -> Table:
-    """Lay out the last second beside the whole run; of no samples, say that none has arrived."""
+    """Lay out the last second beside the last minute; of no samples, say that none has arrived."""
     shown = Table(title=title, title_justify="left", caption_justify="left")
     shown.add_column("")
-    shown.add_column("last second", justify="right", min_width=12)
-    shown.add_column("since the start", justify="right", min_width=16)
+    for name in WINDOWS_S:
+        shown.add_column(name, justify="right", min_width=12)
     if not samples:
         shown.caption = "waiting for the first message ..."
         return shown
-    recent = [sample for sample in samples[-1000:] if sample.arrived_s > samples[-1].arrived_s - WINDOW_S]
-    now, whole = Statistics.of(recent), Statistics.of(samples)
-    for left, right in zip(_rows(now), _rows(whole), strict=True):
-        shown.add_row(left[0], left[1], right[1], end_section=left[0] in ("presence, least", "latency, p95"))
+    columns = [_rows(Statistics.of(_recent(samples, window_s))) for window_s in WINDOWS_S.values()]
+    for cells in zip(*columns, strict=True):
+        name = cells[0][0]
+        shown.add_row(name, *(text for _, text in cells), end_section=name in ("presence, least", "latency, p95"))
     return shown
+
+
+def _recent(samples: Sequence[Sample], window_s: float) -> Sequence[Sample]:
+    """Return the samples that arrived within the window before the last one; at least that one."""
+    start_s = samples[-1].arrived_s - window_s
+    return samples[bisect_right(samples, start_s, key=lambda sample: sample.arrived_s) :]
 
 
 def _rows(statistics: Statistics) -> list[tuple[str, str]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from facemesh_ros.errors import InputError
-from facemesh_ros.tools.sources import MOVING_FACE, FrameSource, Webcam, open_source
+from facemesh_ros.tools.sources import MOVING_FACE, FrameSource, open_source
 from facemesh_ros.types import Camera
 
 if TYPE_CHECKING:
@@ -163,9 +163,20 @@ def run(args: argparse.Namespace) -> int:
                 flush=True,
             )
             published, seconds = play(source, camera, args.count, args.duration, lambda: bool(signals))
-    rate = f" ({(published - 1) / seconds:.2f} Hz)" if seconds > 0.0 else ""
-    print(f"{published} images in {seconds:.1f} s{rate}")
+    print(summary(published, seconds))
     return 0
+
+
+def summary(published: int, seconds: float) -> str:
+    """Say in one line what was played."""
+    rate = f" ({(published - 1) / seconds:.2f} Hz)" if seconds > 0.0 else ""
+    return f"{published} images in {seconds:.1f} s{rate}"
+
+
+def played_rate_hz(log: str) -> float | None:
+    """Return the rate that :func:`summary` told in a player's log; None where it did not."""
+    told = re.findall(r"^\d+ images in [\d.]+ s \(([\d.]+) Hz\)$", log, re.MULTILINE)
+    return float(told[-1]) if told else None
 
 
 def play(
@@ -180,7 +191,7 @@ def play(
     published, start, last = 0, 0.0, 0.0
     for frame in source:
         camera.prepare(frame)
-        if not isinstance(source, Webcam):  # that one keeps the time itself; waiting would only age its images
+        if not source.keeps_time:  # waiting would only age its images
             metronome.wait(is_stopped)
         now = time.monotonic()
         start = start if published else now
@@ -190,7 +201,7 @@ def play(
         published, last = published + 1, now
         if published == count:
             break
-    return published, last - start
+    return published, last - start if published else 0.0
 
 
 def _camera(args: argparse.Namespace) -> CameraPublisher:

@@ -3,7 +3,8 @@
     source = open_source("clip.mp4")
     for image_bgr in source: ...
 
-No clock is read here: a source says at which rate its frames belong, whoever plays them keeps the time.
+No clock is read here: a source says at which rate its frames belong, and whoever plays them keeps the time; only a
+webcam keeps it by itself.
 """
 
 from __future__ import annotations
@@ -41,6 +42,9 @@ Frame = NDArray[np.uint8]
 
 class FrameSource(ABC):
     """A supply of BGR frames. Iterate over it; close it, or use it as a context, when done before its end."""
+
+    keeps_time = False
+    """Whether it delivers each frame when it is due, so that nobody need wait."""
 
     def __init__(self, name: str, size_wh: tuple[int, int], rate_hz: float, loop: bool) -> None:
         self.name = name
@@ -193,6 +197,8 @@ class VideoFile(FrameSource):
 
 class Webcam(FrameSource):
     """A camera of this machine, held open until it is closed."""
+
+    keeps_time = True
 
     def __init__(self, index: int, size_wh: tuple[int, int] | None, rate_hz: float | None) -> None:
         self._capture = cv2.VideoCapture(index)

@@ -1,5 +1,7 @@
 """Child processes: small Python scripts, stopped in every way they ask for."""
 
+import signal
+import subprocess
 import sys
 import time
 
@@ -10,6 +12,15 @@ from facemesh_ros.tools import children
 from facemesh_ros.tools.children import Child
 
 DEADLINE_S = 20.0
+NAP_S = 0.01
+"""Between two looks, so that waiting leaves the core to what is waited for."""
+
+
+def until(condition):
+    deadline_s = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < deadline_s
+        time.sleep(NAP_S)
 
 
 @pytest.fixture
@@ -21,9 +32,8 @@ def child(tmp_path):
         log = tmp_path / "child.log"
         process = Child("the child", [sys.executable, "-uc", script], log)
         started.append(process)
-        deadline_s = time.monotonic() + DEADLINE_S
-        while ready and "ready" not in log.read_text(encoding="utf-8"):
-            assert time.monotonic() < deadline_s
+        if ready:
+            until(lambda: "ready" in log.read_text(encoding="utf-8"))
         return process
 
     yield start
@@ -42,10 +52,8 @@ def told(process):
 
 def ended(process):
     """Wait for the end; return what `check` says of it."""
-    deadline_s = time.monotonic() + DEADLINE_S
-    while not (words := told(process)):
-        assert time.monotonic() < deadline_s
-    return words
+    until(lambda: told(process))
+    return told(process)
 
 
 WAIT = "import time\nprint('ready')\ntime.sleep(60)"
@@ -105,3 +113,30 @@ def test_leaving_the_context_stops_the_child(child):
 def test_a_child_is_out_of_the_terminals_reach(child):
     process = child("import os\nprint('ready', os.getsid(0) == os.getpid())\nimport time\ntime.sleep(60)")
     assert "ready True" in process.last_words()
+
+
+PARENT = """
+import sys
+from pathlib import Path
+from facemesh_ros.tools.children import Child
+Child("the child", [sys.executable, "-uc", sys.argv[1]], Path(sys.argv[2]))
+sys.stdin.read()
+"""
+TIDY = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(print("tidy")))
+print("ready")
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent has died")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP], ids=["killed", "hung up"])
+def test_a_child_ends_tidily_when_its_parent_dies(tmp_path, number):
+    log = tmp_path / "child.log"
+    log.touch()
+    with subprocess.Popen([sys.executable, "-c", PARENT, TIDY, str(log)], stdin=subprocess.PIPE) as parent:
+        until(lambda: "ready" in log.read_text(encoding="utf-8"))
+        parent.send_signal(number)
+        assert parent.wait(DEADLINE_S) == -number
+    until(lambda: "tidy" in log.read_text(encoding="utf-8"))

@@ -1,12 +1,15 @@
 """The demo as a user runs it, short; and what it says when something is wrong."""
 
 import argparse
+import math
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -18,10 +21,13 @@ pytest.importorskip("facemesh_ros.msg", reason="the messages are not built: make
 from facemesh_ros.errors import FaceMeshError
 from facemesh_ros.ros.monitor import Sample, Sighting
 from facemesh_ros.tools import demo
+from facemesh_ros.tools.play import summary
 
 pytestmark = pytest.mark.ros
 
 LIMIT_S = 60.0
+NAP_S = 0.02
+"""Between two looks, so that waiting leaves the core to what is waited for."""
 SUMMARY = re.compile(
     r"(?P<messages>\d+) messages in (?P<seconds>[\d.]+) s: (?P<rate>[\d.]+) Hz, a face in (?P<faces>\d+) of \d+, "
     r"latency [\d.]+ ms median, [\d.]+ ms p95, dropped \d+"
@@ -53,6 +59,7 @@ def until(condition):
     deadline_s = time.monotonic() + LIMIT_S
     while not condition():
         assert time.monotonic() < deadline_s
+        time.sleep(NAP_S)
 
 
 @needs_networks
@@ -73,14 +80,15 @@ def test_a_short_demo_reports_faces_and_leaves_a_picture_and_a_clip(tmp_path):
 
 @needs_networks
 @pytest.mark.models
-def test_a_demo_that_is_interrupted_ends_with_what_it_has_and_leaves_no_process(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_demo_that_is_interrupted_ends_with_what_it_has_and_leaves_no_process(tmp_path, number):
     process = started(tmp_path, "--duration", "600")
     until(lambda: "is ready" in _text(tmp_path / "node.log"))
     children = _children(process.pid)
     assert len(children) == 2
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     status, _, errors = finished(process)
-    assert status in (0, 130), errors  # 130: it was so quick that no message had come
+    assert status in (0, 130), errors  # 130: it was so quick that no image had come
     assert errors == ""
     assert not [pid for pid in children if _runs(pid)]
 
@@ -132,6 +140,48 @@ def test_silence_of_both_processes_is_told_with_both_logs(monkeypatch):
         demo._check([Silent()], time.monotonic())
 
 
+class ScriptedMonitor:
+    """Hears a message every 0.5 s and, from the given time on, an image with each; then Ctrl-C, if asked for."""
+
+    def __init__(self, clock, images_from_s, interrupt_at_s=math.inf):
+        self.clock, self.images_from_s, self.interrupt_at_s = clock, images_from_s, interrupt_at_s
+        self.samples, self.sightings = [], []
+
+    def spin(self, _):
+        if self.clock.now_s >= self.interrupt_at_s:
+            raise KeyboardInterrupt
+        self.clock.now_s += 0.5
+        self.samples.append(Sample(self.clock.now_s, 2.0, (0.9,), {"total": 1.0}, dropped=0))
+        if self.clock.now_s >= self.images_from_s:
+            self.sightings.append(Sighting(np.zeros((48, 64, 3), np.uint8), (), self.clock.now_s))
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = SimpleNamespace(now_s=0.0)
+    monkeypatch.setattr(demo, "time", SimpleNamespace(monotonic=lambda: clock.now_s))
+    return clock
+
+
+@pytest.mark.parametrize(
+    ("images_from_s", "end_s"), [(0.0, 3.5), (3.0, 3.5), (10.0, 10.0), (math.inf, 3.5 + demo._PATIENCE_S)]
+)
+def test_the_demo_waits_for_an_image_to_draw_but_not_for_ever(clock, images_from_s, end_s):
+    demo.watch(ScriptedMonitor(clock, images_from_s), (), 3.0, "a title")
+    assert clock.now_s == end_s
+
+
+def test_an_interrupted_demo_ends_with_what_it_has(clock):
+    monitor = ScriptedMonitor(clock, 0.0, interrupt_at_s=2.0)
+    demo.watch(monitor, (), 100.0, "a title")
+    assert len(monitor.sightings) == 4
+
+
+def test_a_demo_that_is_interrupted_before_it_has_an_image_has_nothing_to_report(clock):
+    with pytest.raises(KeyboardInterrupt):
+        demo.watch(ScriptedMonitor(clock, math.inf, interrupt_at_s=2.0), (), 100.0, "a title")
+
+
 @pytest.mark.parametrize(
     ("options", "played"),
     [
@@ -149,10 +199,38 @@ def test_options_reach_the_player(options, played):
     assert [word for word in command[4:] if word not in ("--loop", "--topic", demo.IMAGE_TOPIC)] == played
 
 
+def test_a_hang_up_is_ignored_where_nohup_has_said_so(monkeypatch):
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        demo._end_as_by_ctrl_c()
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def test_the_node_asks_for_the_images_as_reliably_as_they_come():
+    assert "input.reliability:=auto" in demo.node_command()
+
+
+@pytest.mark.parametrize(("log", "warnings"), [("", 0), (summary(80, 3.95), 0), (summary(400, 13.3), 1)])
+def test_images_that_never_reached_the_node_are_warned_of(tmp_path, capsys, log, warnings):
+    samples = [
+        Sample(arrived_s=0.1 * n, latency_ms=2.0, presences=(0.9,), stage_ms={"total": 1.0}, dropped=n)
+        for n in range(40)
+    ]
+    picture = Sighting(np.zeros((48, 64, 3), np.uint8), (), 10.0)
+    (tmp_path / "player.log").write_text(f"the moving face\n{log}\n", encoding="utf-8")
+    demo.report(samples, [picture], tmp_path)
+    assert capsys.readouterr().err.count("--shm-size=512m") == warnings
+
+
 def test_a_clip_plays_at_the_rate_of_its_stamps_and_leaves_out_other_sizes(tmp_path, capsys):
     def sighting(index, width=64):
         return Sighting(np.zeros((48, width, 3), np.uint8), (), 10.0 + 0.1 * index)
 
+    (tmp_path / "player.log").touch()
     sample = Sample(arrived_s=1.0, latency_ms=2.0, presences=(0.9,), stage_ms={"total": 1.0}, dropped=0)
     demo.report([sample], [*map(sighting, range(5)), sighting(5, width=32)], tmp_path)
     clip = cv2.VideoCapture(str(tmp_path / "demo.mp4"))
@@ -166,8 +244,8 @@ def _text(path):
 
 
 def _children(pid):
-    listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
-    return [int(word) for word in listed.stdout.split()]
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
+    return [int(word) for word in text.split()]
 
 
 def _runs(pid):

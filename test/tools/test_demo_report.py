@@ -5,17 +5,17 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from facemesh_ros.tools.demo_report import Statistics, table
+from facemesh_ros.tools.demo_report import Statistics, loss, table
 
 
-def samples(count=31, rate_hz=30.0, presences=(0.9,), dropped=0, latency_ms=4.0):
+def samples(count=31, rate_hz=30.0, presences=(0.9,), dropped=0, drops=1, latency_ms=4.0):
     return [
         SimpleNamespace(
             arrived_s=100.0 + index / rate_hz,
             latency_ms=latency_ms,
             presences=presences,
             stage_ms={"detect": float(index == 0), "total": 5.0},
-            dropped=dropped + index,
+            dropped=dropped + drops * index,
         )
         for index in range(count)
     ]
@@ -26,6 +26,12 @@ def shown(given):
     with console.capture() as capture:
         console.print(table(given, "a title"))
     return capture.get()
+
+
+def cells(row, given):
+    """Return what the table says in a row, without the row's name."""
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in shown(given).splitlines() if "│" in line]
+    return next(found[1:] for found in rows if found[0] == row)
 
 
 def test_no_messages_are_said_to_be_waited_for():
@@ -73,11 +79,59 @@ def test_the_line_says_it_all():
     )
 
 
-def test_the_table_sets_the_last_second_beside_the_whole_run():
-    rows = {line.split("│")[1].strip(): line.split("│")[2:4] for line in shown(samples(91)).splitlines() if "│" in line}
-    assert [cell.strip() for cell in rows["messages"]] == ["30", "91"]
-    assert [cell.strip() for cell in rows["total, mean"]] == ["5.0 ms", "5.0 ms"]
-    assert [cell.strip() for cell in rows["images dropped"]] == ["29", "90"]
+@pytest.mark.parametrize(
+    ("count", "seconds"),
+    [
+        (
+            1,
+            "1",
+        ),
+        (2, "2"),
+        (91, "30"),
+    ],
+)
+def test_the_table_sets_the_last_second_beside_the_last_minute(count, seconds):
+    assert cells("messages", samples(count)) == [seconds, str(count)]
+
+
+def test_each_column_of_the_table_has_its_own_figures():
+    assert cells("total, mean", samples(91)) == ["5.0 ms", "5.0 ms"]
+    assert cells("detect, mean", samples(91)) == ["0.0 ms", f"{1 / 91:.1f} ms"]
+    assert cells("images dropped", samples(91)) == ["29", "90"]
+
+
+def test_a_long_run_is_laid_out_from_its_last_minute_alone():
+    class Counted(list):
+        reads = 0
+
+        def __getitem__(self, key):
+            taken = super().__getitem__(key)
+            self.reads += len(taken) if isinstance(key, slice) else 1
+            return taken
+
+    run = Counted(samples(30 * 3600))
+    assert cells("messages", run) == ["30", "1800"]
+    assert run.reads < 2000
+
+
+@pytest.mark.parametrize(
+    ("played_hz", "dropped_each", "is_lost"),
+    [(30.0, 0, False), (32.0, 0, False), (60.0, 0, True), (60.0, 1, False), (300.0, 1, True)],
+)
+def test_images_are_lost_when_far_more_were_played_than_seen_or_dropped(played_hz, dropped_each, is_lost):
+    given = Statistics.of(samples(301, drops=dropped_each))
+    assert (loss(given, played_hz) is not None) == is_lost
+
+
+def test_a_loss_is_told_with_its_size_and_the_remedy():
+    told = loss(Statistics.of(samples(301, drops=0)), 90.0)
+    assert told.startswith("about 599 of 900 images were lost")
+    assert "--shm-size=512m" in told
+
+
+@pytest.mark.parametrize(("count", "played_hz", "is_lost"), [(1, 90.0, False), (6, 90.0, False), (13, 90.0, True)])
+def test_a_few_images_that_are_missing_at_the_start_are_no_loss(count, played_hz, is_lost):
+    assert (loss(Statistics.of(samples(count, drops=0)), played_hz) is not None) == is_lost
 
 
 def test_the_table_of_faceless_messages_has_no_presence():

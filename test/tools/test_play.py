@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from facemesh_ros.tools import play as module
-from facemesh_ros.tools.play import Metronome, add_parser, play
-from facemesh_ros.tools.sources import Webcam
+from facemesh_ros.tools.play import Metronome, add_parser, play, played_rate_hz, summary
+from facemesh_ros.tools.sources import FrameSource, Webcam
 
 
 class Clock:
@@ -40,13 +40,17 @@ class Camera:
 class Film(list):
     """A source of one-pixel frames with the numbers 0, 1, ..."""
 
+    keeps_time = FrameSource.keeps_time
+
     def __init__(self, length, rate_hz=10.0):
         super().__init__(np.full((1, 1, 3), n, np.uint8) for n in range(length))
         self.rate_hz = rate_hz
 
 
-class SteadyWebcam(Webcam):
+class SteadyWebcam:
     """Delivers a frame every 0.04 s, whatever rate its driver claims."""
+
+    keeps_time = Webcam.keeps_time
 
     def __init__(self, clock, rate_hz):
         self.clock, self.rate_hz = clock, rate_hz
@@ -85,26 +89,20 @@ def test_beats_do_not_drift_however_long_the_work_takes(rate_hz):
         clock.work(rng.uniform(0.0, 0.99) / rate_hz)
 
 
-def test_a_single_late_beat_is_caught_up_with():
+@pytest.mark.parametrize(
+    ("work_s", "expected"),
+    [((), []), ((0.0, 0.15, 0.0, 0.0), [0.0, 0.1, 0.25, 0.3]), ((0.0, 5.0, 0.0, 0.0), [0.0, 0.1, 5.1, 5.2])],
+    ids=["no work", "a single late beat is caught up with", "after a long delay there is no burst"],
+)
+def test_a_late_beat_does_not_shift_those_after_it(work_s, expected):
     clock = Clock()
     metronome = Metronome(10.0, clock.now, clock.work)
     times = []
-    for work_s in (0.0, 0.15, 0.0, 0.0):
+    for seconds in work_s:
         metronome.wait(never)
         times.append(clock.time - 100.0)
-        clock.work(work_s)
-    assert times == pytest.approx([0.0, 0.1, 0.25, 0.3])
-
-
-def test_after_a_long_delay_there_is_no_burst():
-    clock = Clock()
-    metronome = Metronome(10.0, clock.now, clock.work)
-    times = []
-    for work_s in (0.0, 5.0, 0.0, 0.0):
-        metronome.wait(never)
-        times.append(clock.time - 100.0)
-        clock.work(work_s)
-    assert times == pytest.approx([0.0, 0.1, 5.1, 5.2])
+        clock.work(seconds)
+    assert times == pytest.approx(expected)
 
 
 def test_a_stop_is_noticed_during_a_long_period():
@@ -139,6 +137,22 @@ def test_nothing_is_published_after_a_stop(clock):
     camera = Camera(clock)
     play(Film(10), camera, None, None, lambda: len(camera.published) == 2)
     assert [number for _, number in camera.published] == [0, 1]
+
+
+def test_a_stop_before_the_first_image_has_played_nothing_in_no_time(clock):
+    camera = Camera(clock, work_s=3.0)
+    assert play(Film(10), camera, None, None, lambda: True) == (0, 0.0)
+    assert camera.published == []
+
+
+@pytest.mark.parametrize(
+    ("published", "seconds", "line"),
+    [(0, 0.0, "0 images in 0.0 s"), (1, 0.0, "1 images in 0.0 s"), (301, 10.0, "301 images in 10.0 s (30.00 Hz)")],
+)
+def test_the_summary_is_one_line_from_which_the_rate_can_be_read(published, seconds, line):
+    assert summary(published, seconds) == line
+    expected = (published - 1) / seconds if seconds else None
+    assert played_rate_hz(f"the moving face\n{line}\n") == expected
 
 
 def test_a_source_without_frames_is_played_in_no_time(clock):
