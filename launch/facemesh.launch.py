@@ -4,14 +4,13 @@ ros2 launch facemesh_ros facemesh.launch.py image:=/camera/image_raw
 ros2 launch facemesh_ros facemesh.launch.py --show-args
 """
 
+import posixpath
+from collections.abc import Mapping
 from pathlib import Path
 
-from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument
-from launch.conditions import IfCondition
-from launch.substitutions import LaunchConfiguration, PythonExpression
+from launch import LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch_ros.actions import LifecycleNode, Node
-from launch_ros.parameter_descriptions import ParameterValue
 
 from facemesh_ros.ros.environment import large_message_environment
 
@@ -21,12 +20,10 @@ BOOLEANS = ["true", "false"]
 
 def generate_launch_description() -> LaunchDescription:
     """Describe the node; it configures and activates itself unless its parameter ``autostart`` is false."""
-    # RViz first: where it is not installed, the launch fails before a node runs that nobody would stop.
-    return LaunchDescription([*arguments(), rviz(), node()])
+    return LaunchDescription([*arguments(), OpaqueFunction(function=processes)])
 
 
 def arguments() -> list[DeclareLaunchArgument]:
-    beside_the_image = PythonExpression(["'", LaunchConfiguration("image"), "'.rpartition('/')[0] + '/camera_info'"])
     levels = ["debug", "info", "warn", "error", "fatal"]
     return [
         DeclareLaunchArgument(
@@ -36,7 +33,7 @@ def arguments() -> list[DeclareLaunchArgument]:
         ),
         DeclareLaunchArgument(
             "camera_info",
-            default_value=beside_the_image,
+            default_value="",
             description="Topic of the calibration; by default camera_info beside the image.",
         ),
         DeclareLaunchArgument("namespace", default_value="", description="Namespace of the node."),
@@ -44,47 +41,53 @@ def arguments() -> list[DeclareLaunchArgument]:
             "params_file", default_value=str(CONFIG / "facemesh.yaml"), description="YAML file of parameters."
         ),
         DeclareLaunchArgument(
-            "use_sim_time", default_value="false", choices=BOOLEANS, description="Take the time from /clock."
+            "use_sim_time",
+            default_value="",
+            choices=["", *BOOLEANS],
+            description="Take the time from /clock; by default as params_file says, else false.",
         ),
         DeclareLaunchArgument("log_level", default_value="info", choices=levels, description="Least level of the log."),
         DeclareLaunchArgument("rviz", default_value="false", choices=BOOLEANS, description="Open RViz."),
     ]
 
 
-def node() -> LifecycleNode:
-    image = LaunchConfiguration("image")
+def processes(context: LaunchContext) -> list[Node]:
+    given = context.launch_configurations
+    # RViz first: where it is not installed, the launch fails before a node runs that nobody would stop.
+    return [rviz(given), node(given)] if given["rviz"] == "true" else [node(given)]
+
+
+def node(given: Mapping[str, str]) -> LifecycleNode:
+    # What is not remapped follows the image: image/compressed and, beside it, camera_info.
+    remapped = {name: given[name] for name in ("image", "camera_info") if given[name]}
     return LifecycleNode(
         package="facemesh_ros",
         executable="facemesh_node",
         name="facemesh_node",
-        namespace=LaunchConfiguration("namespace"),
-        parameters=[LaunchConfiguration("params_file"), use_sim_time()],
-        remappings=[
-            ("image", image),
-            ("image/compressed", [image, "/compressed"]),
-            ("camera_info", LaunchConfiguration("camera_info")),
-        ],
-        ros_arguments=["--log-level", LaunchConfiguration("log_level")],
+        namespace=given["namespace"],
+        parameters=[given["params_file"], *use_sim_time(given)],
+        remappings=list(remapped.items()),
+        ros_arguments=["--log-level", given["log_level"]],
         additional_env=large_message_environment(),
         output="screen",
         emulate_tty=True,
     )
 
 
-def rviz() -> Node:
+def rviz(given: Mapping[str, str]) -> Node:
     return Node(
         package="rviz2",
         executable="rviz2",
         arguments=["-d", str(CONFIG / "facemesh.rviz")],
-        parameters=[use_sim_time()],
+        parameters=use_sim_time(given),
         remappings=[
-            ("/camera/image_raw", LaunchConfiguration("image")),
-            ("/facemesh_node/debug_image", [LaunchConfiguration("namespace"), "/facemesh_node/debug_image"]),
+            ("/camera/image_raw", posixpath.join(given["namespace"], given["image"])),
+            ("/facemesh_node/debug_image", posixpath.join(given["namespace"], "facemesh_node/debug_image")),
         ],
         additional_env=large_message_environment(),
-        condition=IfCondition(LaunchConfiguration("rviz")),
     )
 
 
-def use_sim_time() -> dict[str, ParameterValue]:
-    return {"use_sim_time": ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)}
+def use_sim_time(given: Mapping[str, str]) -> list[dict[str, bool]]:
+    """Return the parameter where the argument was given, since it overrules that of params_file."""
+    return [{"use_sim_time": given["use_sim_time"] == "true"}] if given["use_sim_time"] else []

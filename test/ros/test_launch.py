@@ -1,9 +1,9 @@
 """The launch files: their arguments are those of the README, and what they start has the right names and settings.
 
-ROS 2's launch has no wheels: the tests that start processes run where a ROS 2 is sourced. The others read the files.
+ROS 2's launch has no wheels: the tests that start processes run where a ROS 2 is sourced. The others run the files
+with stand-ins and look at what would be started.
 """
 
-import ast
 import contextlib
 import importlib.util
 import os
@@ -13,11 +13,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import launch_stand_ins
 import pytest
 import yaml
+from launch_stand_ins import DeclareLaunchArgument, LaunchContext, described
+
+from facemesh_ros.ros.environment import large_message_environment
 
 ROOT = Path(__file__).resolve().parents[2]
-LAUNCH_FILES = ("facemesh.launch.py", "demo.launch.py")
 LAUNCH = """
 import sys
 from launch import LaunchDescription, LaunchService
@@ -37,29 +40,108 @@ needs_launch = pytest.mark.skipif(
 )
 
 
-def declared(file):
-    """Return the names of the arguments that a launch file declares, read from its source."""
-    calls = [node for node in ast.walk(ast.parse((ROOT / "launch" / file).read_text())) if isinstance(node, ast.Call)]
-    return [call.args[0].value for call in calls if getattr(call.func, "id", "") == "DeclareLaunchArgument"]
+@pytest.fixture
+def start(monkeypatch):
+    """Return a function that gives the processes which a launch file would start, by executable, in their order."""
+    launch_stand_ins.install(monkeypatch)
+
+    def processes(file="facemesh.launch.py", **arguments):
+        executed = described(ROOT / "launch" / file).execute(LaunchContext(arguments))
+        return {process.given.get("executable", "player"): process for process in executed}
+
+    return processes
 
 
+@pytest.mark.usefixtures("start")
 def test_every_argument_is_in_the_readme():
+    entities = described(ROOT / "launch" / "facemesh.launch.py").entities
+    declared = [entity.name for entity in entities if isinstance(entity, DeclareLaunchArgument)]
     table = (ROOT / "README.md").read_text(encoding="utf-8").split("| Launch argument |")[1].split("\n\n")[0]
-    assert declared("facemesh.launch.py") == re.findall(r"^\| `(\w+)`", table, re.MULTILINE)
+    assert declared == re.findall(r"^\| `(\w+)`", table, re.MULTILINE)
 
 
-@pytest.mark.parametrize("file", LAUNCH_FILES)
-def test_every_argument_is_described_and_every_one_used_is_declared(file):
-    text = (ROOT / "launch" / file).read_text(encoding="utf-8")
-    assert len(declared(file)) == text.count("description=")
-    assert set(re.findall(r'LaunchConfiguration\("(\w+)"\)', text)) <= set(declared(file))
+def test_by_default_the_node_alone_is_started_with_its_parameter_file(start):
+    processes = start()
+    assert list(processes) == ["facemesh_node"]
+    node = processes["facemesh_node"]
+    assert (node.package, node.name, node.namespace) == ("facemesh_ros", "facemesh_node", "")
+    assert [Path(file).resolve() for file in node.parameters] == [ROOT / "config" / "facemesh.yaml"]
 
 
-def test_rviz_shows_the_topics_that_the_launch_file_remaps():
+def test_arguments_reach_the_node(start):
+    node = start(namespace="robot", params_file="mine.yaml", log_level="debug")["facemesh_node"]
+    assert (node.namespace, node.parameters, node.ros_arguments) == ("robot", ["mine.yaml"], ["--log-level", "debug"])
+
+
+@pytest.mark.parametrize(("given", "parameters"), [("", []), ("true", [True]), ("false", [False])])
+def test_use_sim_time_overrules_the_parameter_file_only_where_it_is_given(start, given, parameters):
+    for process in start(use_sim_time=given, rviz="true").values():
+        assert [p["use_sim_time"] for p in process.parameters if isinstance(p, dict)] == parameters
+
+
+@pytest.mark.parametrize(
+    ("arguments", "image", "info"),
+    [
+        ({}, "/camera/image_raw", "/camera/camera_info"),
+        ({"namespace": "robot"}, "/camera/image_raw", "/camera/camera_info"),
+        ({"image": "image_raw"}, "/image_raw", "/camera_info"),
+        ({"image": "image_raw", "namespace": "robot"}, "/robot/image_raw", "/robot/camera_info"),
+        ({"image": "cam/image", "namespace": "/robot"}, "/robot/cam/image", "/robot/cam/camera_info"),
+        ({"image": "/cam/image", "camera_info": "/other/info"}, "/cam/image", "/other/info"),
+        ({"camera_info": "info", "namespace": "robot"}, "/camera/image_raw", "/robot/info"),
+    ],
+)
+def test_the_calibration_is_beside_the_image_unless_it_is_named(start, rig, arguments, image, info):
+    from facemesh_ros.ros.inputs import Topics
+
+    process = start(**arguments)["facemesh_node"]
+    rules = [f"{name}:={topic}" for name, topic in process.remappings]
+    namespace = [f"__ns:=/{process.namespace.strip('/')}"] if process.namespace else []
+    node = rig.node(start=False, remap=[*rules, *namespace])
+    raw, compressed = Topics.of(node, "raw"), Topics.of(node, "compressed")
+    assert (raw.image, raw.camera_info) == (image, info)
+    assert (compressed.image, compressed.camera_info) == (f"{image}/compressed", info)
+
+
+@pytest.mark.parametrize(
+    ("image", "namespace", "topics"),
+    [
+        ("/cam/image", "", ["/cam/image", "facemesh_node/debug_image"]),
+        ("/cam/image", "robot", ["/cam/image", "robot/facemesh_node/debug_image"]),
+        ("image_raw", "/robot", ["/robot/image_raw", "/robot/facemesh_node/debug_image"]),
+    ],
+)
+def test_rviz_shows_the_topics_of_camera_and_node(start, image, namespace, topics):
     config = yaml.safe_load((ROOT / "config" / "facemesh.rviz").read_text(encoding="utf-8"))["Visualization Manager"]
     shown = [display["Topic"]["Value"] for display in config["Displays"]]
-    launch = (ROOT / "launch" / "facemesh.launch.py").read_text(encoding="utf-8")
-    assert shown == re.findall(r'\("(/[\w/]+)", ', launch)
+    assert start(rviz="true", image=image, namespace=namespace)["rviz2"].remappings == list(
+        zip(shown, topics, strict=True)
+    )
+
+
+def test_rviz_comes_first_so_that_without_it_nothing_is_left_running(start):
+    assert list(start(rviz="true")) == ["rviz2", "facemesh_node"]
+
+
+def test_every_process_gets_the_environment_for_large_messages(start):
+    processes = start("demo.launch.py", rviz="true")
+    assert list(processes) == ["player", "rviz2", "facemesh_node"]
+    assert [process.additional_env for process in processes.values()] == [large_message_environment()] * 3
+
+
+@pytest.mark.parametrize("elsewhere", [{}, {"image": "/another/image"}])
+def test_the_demos_player_publishes_what_its_node_listens_to(start, elsewhere):
+    processes = start("demo.launch.py", source="clip.mp4", **elsewhere)
+    command, rules = processes["player"].cmd, dict(processes["facemesh_node"].remappings)
+    assert command == ["facemesh_ros/facemesh", "play", "clip.mp4", "--loop", "--topic", rules["image"]]
+
+
+@pytest.mark.parametrize(("is_shutdown", "ends"), [(False, 1), (True, 0)])
+def test_the_demo_ends_with_its_player_but_only_once(start, is_shutdown, ends):
+    context = LaunchContext({})
+    context.is_shutdown = is_shutdown
+    [on_exit] = start("demo.launch.py")["player"].on_exit
+    assert len(on_exit.function(context)) == ends
 
 
 @contextlib.contextmanager
@@ -98,8 +180,8 @@ def test_the_node_has_the_names_parameters_and_environment_that_the_arguments_sa
     from rcl_interfaces.srv import GetParameters
 
     params = tmp_path / "params.yaml"
-    params.write_text("/**: {ros__parameters: {max_faces: 2, autostart: false}}")
-    arguments = (f"params_file:={params}", "namespace:=robot", "image:=/cam/image", "use_sim_time:=true")
+    params.write_text("/**: {ros__parameters: {max_faces: 2, autostart: false, use_sim_time: true}}")
+    arguments = (f"params_file:={params}", "namespace:=robot", "image:=/cam/image")
     with launched("facemesh.launch.py", *arguments) as process:
         names = ["max_faces", "use_sim_time"]
         got = rig.call(GetParameters, "/robot/facemesh_node/get_parameters", GetParameters.Request(names=names))
@@ -107,14 +189,16 @@ def test_the_node_has_the_names_parameters_and_environment_that_the_arguments_sa
         environment = environment_of_child(process, "facemesh_node")
     assert (got.values[0].integer_value, got.values[1].bool_value) == (2, True)
     assert state.current_state.label == "unconfigured"
-    assert environment["FASTRTPS_DEFAULT_PROFILES_FILE"].endswith("facemesh_ros/ros/fastdds.xml")
+    assert (
+        environment["FASTRTPS_DEFAULT_PROFILES_FILE"] == large_message_environment({})["FASTRTPS_DEFAULT_PROFILES_FILE"]
+    )
     assert environment["MALLOC_TRIM_THRESHOLD_"] == "536870912"
 
 
 @needs_launch
 def test_the_node_listens_to_the_image_topic_and_the_camera_info_beside_it(rig, networks):
-    with launched("facemesh.launch.py", "image:=/cam/image"):
-        for topic in ("/cam/image", "/cam/camera_info"):
+    with launched("facemesh.launch.py", "image:=cam/image", "namespace:=robot"):
+        for topic in ("/robot/cam/image", "/robot/cam/camera_info"):
             rig.until(lambda topic=topic: rig.tester.count_subscribers(topic), f"the node on {topic}")
 
 
