@@ -192,8 +192,8 @@ class Camera:
         matrix = frozen_array(self.matrix, (3, 3), np.float64, "Camera.matrix")
         if not (matrix[0, 0] > 0 and matrix[1, 1] > 0 and np.array_equal(matrix[2], [0, 0, 1]) and matrix[1, 0] == 0):
             raise InputError(
-                f"Camera.matrix is {matrix.tolist()}; it must be [[fx, s, cx], [0, fy, cy], [0, 0, 1]] with positive "
-                "focal lengths: calibrate the camera, or pass camera=None"
+                f"Camera.matrix is {matrix.tolist()}; it must be [[fx, s, cx], [0, fy, cy], [0, 0, 1]], and its "
+                "focal lengths must be positive: calibrate the camera, or pass camera=None"
             )
         if self.model not in CAMERA_MODELS:
             raise InputError(f"Camera.model is {self.model!r}; it must be one of {', '.join(CAMERA_MODELS)}")
