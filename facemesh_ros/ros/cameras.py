@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
 
 from builtin_interfaces.msg import Time
@@ -17,7 +18,7 @@ KEPT = 64
 WAIT_S = 0.01
 """Drivers publish an image before its camera_info, so the latter may come this much later."""
 PATIENT_MISSES = 10
-"""After as many images in a row without a partner nobody is waited for until one has a partner again."""
+"""After as many images in a row without a partner none is waited for, until a partner comes at all, however late."""
 
 
 class Cameras:
@@ -30,6 +31,7 @@ class Cameras:
         self._changed = threading.Condition()
         self._infos: dict[int, CameraInfo] = {}
         self._misses = 0
+        self._missed: deque[int] = deque(maxlen=KEPT)
         self._paired = 0
 
     @property
@@ -45,6 +47,8 @@ class Cameras:
             self._infos[stamp_ns] = info
             while len(self._infos) > KEPT:
                 del self._infos[next(iter(self._infos))]
+            if stamp_ns in self._missed:
+                self._misses = 0
             self._changed.notify_all()
 
     def camera_of(self, stamp: Time, size_wh: tuple[int, int]) -> Camera | None:
@@ -66,8 +70,12 @@ class Cameras:
             if self._infos and self._misses < PATIENT_MISSES:
                 self._changed.wait_for(lambda: stamp_ns in self._infos, WAIT_S)
             info = self._infos.get(stamp_ns)
-            self._misses = 0 if info is not None else self._misses + 1
-            self._paired += info is not None
+            if info is None:
+                self._missed.append(stamp_ns)
+                self._misses += bool(self._infos)
+            else:
+                self._misses = 0
+                self._paired += 1
             return info
 
     def _say_once(self, text: str) -> None:

@@ -94,9 +94,20 @@ class Tally:
             )
 
 
-def status(node_name: str, topic: str, state: str, device: str, report: Report) -> DiagnosticStatus:
-    """Make the status of the node; ``state`` is "running", or why it is not."""
-    level, message = _verdict(state, report)
+def status(
+    node_name: str, topic: str, state: str, device: str, report: Report, busy_s: float = 0.0
+) -> DiagnosticStatus:
+    """Make the status of the node.
+
+    Args:
+        node_name: fully qualified.
+        topic: of the images.
+        state: "running", or why it is not.
+        device: what the networks run on.
+        report: what happened.
+        busy_s: how long the node has been at work on the present image; 0 while it waits for one.
+    """
+    level, message = _verdict(state, report, busy_s)
     values = {
         "state": state,
         "topic": topic,
@@ -119,9 +130,11 @@ def status(node_name: str, topic: str, state: str, device: str, report: Report) 
     )
 
 
-def _verdict(state: str, report: Report) -> tuple[bytes, str]:
+def _verdict(state: str, report: Report, busy_s: float) -> tuple[bytes, str]:
     if state != "running":
         return DiagnosticStatus.OK, state
+    if busy_s > PERIOD_S:
+        return DiagnosticStatus.WARN, f"busy with one image for {busy_s:.0f} s"
     if report.new_failed:
         return DiagnosticStatus.ERROR, f"{report.new_failed} images failed: see the node's log"
     if report.new_bad:

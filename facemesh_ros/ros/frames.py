@@ -14,6 +14,7 @@ from facemesh_ros.config import Config
 from facemesh_ros.msg import FaceMeshArray
 from facemesh_ros.ros.cameras import Cameras
 from facemesh_ros.ros.convert import array_message, compressed_rgb, image_rgb, stamp_seconds
+from facemesh_ros.ros.headers import Headers, Order
 from facemesh_ros.ros.timing import StageTimer
 from facemesh_ros.types import Camera, Face, UInt8
 
@@ -58,38 +59,42 @@ class Result:
 
 
 class FrameProcessor:
-    """A mesher that takes messages. Its methods may be called from any thread: one at a time gets through."""
+    """A mesher that takes messages, from one thread; the other methods may be called from any, at any time."""
 
     def __init__(self, mesher: Mesher, timer: StageTimer, cameras: Cameras, warn: Callable[[str], None]) -> None:
-        """Wrap a mesher whose stages report to ``timer``; ``warn`` is told, once, of stamps that jump back."""
+        """Wrap a mesher whose stages report to ``timer``; ``warn`` is told, once each, what is wrong with headers."""
         self._mesher = mesher
         self._timer = timer
         self._cameras = cameras
-        self._warn = warn
+        self._headers = Headers(warn)
         self._lock = threading.Lock()
-        self._last_stamp_s: float | None = None
-        self._warned_of_jump = False
 
     @property
     def device(self) -> str:
         """What the networks run on."""
         return self._mesher.device
 
-    def process(self, frame: Frame, dropped: int) -> Result:
-        """Find the faces; ``dropped`` is how many images were skipped so far.
+    def process(self, frame: Frame, dropped: int) -> Result | None:
+        """Find the faces; ``dropped`` is how many images were skipped so far. None for an image that came too late.
 
         Raises:
             InputError: the image cannot be read; the tracks stay as they were.
         """
-        with self._lock:
-            self._timer.begin(frame.arrived_s)
-            with self._timer.stage("decode"):
-                image = DECODERS[type(frame.message)](frame.message)
-            header, size_wh = frame.message.header, (image.shape[1], image.shape[0])
+        self._timer.begin(frame.arrived_s)
+        with self._timer.stage("decode"):
+            image = DECODERS[type(frame.message)](frame.message)
+        header, size_wh = frame.message.header, (image.shape[1], image.shape[0])
+        # Not under the lock: the thread that brings camera_info may be waiting for that.
+        with self._timer.stage("queue"):
             camera = self._cameras.camera_of(header.stamp, size_wh)
-            faces = self._mesher.process(image, self._stamp_s(frame), camera)
-            array = array_message(faces, header, size_wh, self._timer.result_ms(), dropped)
-        return Result(array, image, faces)
+        with self._lock:
+            order = self._headers.order(header)
+            if order is Order.LATE:
+                return None
+            if order is Order.ANEW:
+                self._mesher.reset()
+            faces = self._mesher.process(image, stamp_seconds(header), camera)
+        return Result(array_message(faces, header, size_wh, self._timer.result_ms(), dropped), image, faces)
 
     def configure(self, config: Config) -> None:
         """Go on with other live settings, from the next image on.
@@ -104,21 +109,4 @@ class FrameProcessor:
         """Forget all tracks, and which stamp was the last."""
         with self._lock:
             self._mesher.reset()
-            self._last_stamp_s = None
-
-    def _stamp_s(self, frame: Frame) -> float:
-        """Return the image's time; a jump back, as at the end of a bag that loops, begins a new stream."""
-        stamp_s, last_s = stamp_seconds(frame.message.header), self._last_stamp_s
-        self._last_stamp_s = stamp_s
-        if last_s is not None and stamp_s < last_s:
-            self._mesher.reset()
-            self._say_once(
-                f"stamps jumped back by {last_s - stamp_s:.3f} s: all tracks are forgotten, now and whenever it "
-                "happens again. Right for a bag that loops; otherwise look for two publishers on the image topic"
-            )
-        return stamp_s
-
-    def _say_once(self, text: str) -> None:
-        if not self._warned_of_jump:
-            self._warned_of_jump = True
-            self._warn(text)
+            self._headers.forget()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,10 @@ MESSAGE_TYPES: dict[str, type] = {"raw": Image, "compressed": CompressedImage}
 OTHER = {"raw": "compressed", "compressed": "raw"}
 """``input.transport`` → the transport that the same camera may offer as well: its twin."""
 INFO_DEPTH = 10
+OVERRIDABLE = (QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH, QoSPolicyKind.RELIABILITY)
+"""The QoS policies that a user may override."""
+_BAD_QOS = (RuntimeError, ValueError, AssertionError, AttributeError)
+"""What rclpy raises where an override is an unknown word, no such number, or of another type."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +53,32 @@ class Topics:
         return cls(image, twin, _remapped(node, "camera_info", posixpath.join(folder, "camera_info")))
 
 
+def overridable_topics(node: Node) -> tuple[str, ...]:
+    """Return the topics, of either transport, whose QoS a user may override."""
+    of_transports = [Topics.of(node, transport) for transport in MESSAGE_TYPES]
+    return tuple(sorted({name for topics in of_transports for name in (topics.image, topics.camera_info)}))
+
+
+def override_name(topic: str, policy: QoSPolicyKind) -> str:
+    """Return the parameter that overrides a QoS policy of the subscription to a topic."""
+    return f"qos_overrides.{topic}.subscription.{policy.name.lower()}"
+
+
 def _remapped(node: Node, name: str, otherwise: str) -> str:
     resolved: str = node.resolve_topic_name(name)
     return otherwise if resolved == node.resolve_topic_name(name, only_expand=True) else resolved
+
+
+@contextmanager
+def _overrides(topic: str) -> Iterator[None]:
+    """Turn what a bad QoS override raises inside into a ConfigError that names it."""
+    try:
+        yield
+    except _BAD_QOS as error:
+        raise ConfigError(
+            f"cannot subscribe to {topic}: {error}; mend the parameters qos_overrides.{topic}.subscription.*, "
+            "or remap the topic"
+        ) from error
 
 
 class Inputs:
@@ -81,16 +109,14 @@ class Inputs:
         self._on_image = on_image
         self._on_mismatch = on_mismatch
         self.topics = Topics.of(node, config.transport)
-        self._may_fall_back = config.reliability == "auto" and not self._is_overridden("reliability")
+        self._may_fall_back = config.reliability == "auto" and not self._is_overridden(QoSPolicyKind.RELIABILITY)
         reliable = config.reliability != "best_effort"
         self._image = self._subscribe(ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT)
-        self._info = node.create_subscription(
-            CameraInfo,
-            self.topics.camera_info,
-            on_info,
-            QoSProfile(depth=INFO_DEPTH, reliability=ReliabilityPolicy.BEST_EFFORT),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
-        )
+        try:
+            self._info = self._subscribe_info(on_info)
+        except ConfigError:
+            node.destroy_subscription(self._image)
+            raise
 
     @property
     def message_type(self) -> type:
@@ -113,27 +139,30 @@ class Inputs:
         self._node.destroy_subscription(self._info)
 
     def _subscribe(self, reliability: ReliabilityPolicy) -> Any:
-        kinds = [QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH]
         # rclpy keeps an override's parameter from the first subscription on: it would pin the first input.reliability.
-        if self._is_overridden("reliability"):
-            kinds.append(QoSPolicyKind.RELIABILITY)
-        try:
+        pinned = () if self._is_overridden(QoSPolicyKind.RELIABILITY) else (QoSPolicyKind.RELIABILITY,)
+        with _overrides(self.topics.image):
             return self._node.create_subscription(
                 self.message_type,
                 self.topics.image,
                 self._on_image,
                 QoSProfile(depth=1, reliability=reliability),
                 event_callbacks=SubscriptionEventCallbacks(incompatible_qos=self._on_incompatible),
-                qos_overriding_options=QoSOverridingOptions(kinds),
+                qos_overriding_options=QoSOverridingOptions([kind for kind in OVERRIDABLE if kind not in pinned]),
             )
-        except RuntimeError as error:
-            raise ConfigError(
-                f"cannot subscribe to {self.topics.image}: {error}; mend the parameters "
-                f"qos_overrides.{self.topics.image}.subscription.*, or remap image"
-            ) from error
 
-    def _is_overridden(self, policy: str) -> bool:
-        return bool(self._node.has_parameter(f"qos_overrides.{self.topics.image}.subscription.{policy}"))
+    def _subscribe_info(self, on_info: Callable[[CameraInfo], None]) -> Any:
+        with _overrides(self.topics.camera_info):
+            return self._node.create_subscription(
+                CameraInfo,
+                self.topics.camera_info,
+                on_info,
+                QoSProfile(depth=INFO_DEPTH, reliability=ReliabilityPolicy.BEST_EFFORT),
+                qos_overriding_options=QoSOverridingOptions(OVERRIDABLE),
+            )
+
+    def _is_overridden(self, policy: QoSPolicyKind) -> bool:
+        return bool(self._node.has_parameter(override_name(self.topics.image, policy)))
 
     def _on_incompatible(self, event: Any) -> None:
         policy = qos_policy_name_from_kind(event.last_policy_kind).removesuffix("_QOS_POLICY").lower()

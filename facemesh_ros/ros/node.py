@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import functools
-import signal
 import sys
 import traceback
 from collections.abc import Callable
 from typing import Any
+
+from facemesh_ros.ros.signals import StopRequest, exit_quietly
+
+if __name__ == "__main__":
+    exit_quietly()  # before the imports that take a second
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
@@ -28,7 +32,7 @@ from facemesh_ros.ros.frames import FrameProcessor, Mesher, Stage
 from facemesh_ros.ros.inputs import Topics
 from facemesh_ros.ros.outputs import Outputs
 from facemesh_ros.ros.params import Parameters
-from facemesh_ros.ros.stream import Stream
+from facemesh_ros.ros.stream import Stream, StuckError
 from facemesh_ros.ros.timing import StageTimer
 
 NAME = "facemesh_node"
@@ -49,6 +53,9 @@ def _transition(step: Transition) -> Callable[[FaceMeshNode, LifecycleState], Tr
         except FaceMeshError as error:
             node.get_logger().error(f"cannot {name}: {error}")
             return TransitionCallbackReturn.FAILURE
+        except StuckError as error:
+            node.get_logger().error(f"{name}: {error}")
+            return TransitionCallbackReturn.ERROR
         except Exception:
             node.get_logger().fatal(f"cannot {name}, because of an error in this node:\n{traceback.format_exc()}")
             return TransitionCallbackReturn.ERROR
@@ -75,7 +82,7 @@ class FaceMeshNode(LifecycleNode):
         self._processor: FrameProcessor | None = None
         self._stream: Stream | None = None
         self._is_active = False
-        self._timer = StageTimer()
+        self._is_shut_down = False
         self._tally = Tally()
         self._settings = Parameters(self, lambda: self._processor is not None, self._take_over)
         self._outputs = Outputs(self)
@@ -90,6 +97,11 @@ class FaceMeshNode(LifecycleNode):
         """Whether to become active without a lifecycle manager."""
         return self._settings.node_config.autostart
 
+    @property
+    def is_shut_down(self) -> bool:
+        """Whether the lifecycle is at its end: there is nothing left to do."""
+        return self._is_shut_down
+
     def start(self) -> bool:
         """Configure and activate; return whether both succeeded (the log says why not)."""
         succeeded = TransitionCallbackReturn.SUCCESS
@@ -99,6 +111,7 @@ class FaceMeshNode(LifecycleNode):
     def on_configure(self, _: LifecycleState) -> None:
         """Load and warm up the networks."""
         config = self._settings.config
+        self._timer = StageTimer()
         self._cameras = Cameras(self.get_logger().warning)
         mesher = self._make_mesher(config, self._timer.stage)
         self._processor = FrameProcessor(mesher, self._timer, self._cameras, self.get_logger().warning)
@@ -128,6 +141,7 @@ class FaceMeshNode(LifecycleNode):
     @_transition
     def on_shutdown(self, _: LifecycleState) -> None:
         """Stop from any state."""
+        self._is_shut_down = True
         self._stop()
 
     @_transition
@@ -135,10 +149,19 @@ class FaceMeshNode(LifecycleNode):
         """Go back to unconfigured after a transition went wrong."""
         self._stop()
 
+    def destroy_node(self) -> None:
+        """Stop, from whatever state, and free all."""
+        try:
+            self._stop()
+        finally:
+            super().destroy_node()
+
     def _stop(self) -> None:
         self._is_active = False
-        self._close_stream()
-        self._processor = None
+        try:
+            self._close_stream()
+        finally:
+            self._processor = None
 
     def _open_stream(self) -> None:
         assert self._processor is not None
@@ -146,9 +169,9 @@ class FaceMeshNode(LifecycleNode):
         self._stream = Stream(self, config, self._processor, self._cameras, self._timer, self._outputs, self._tally)
 
     def _close_stream(self) -> None:
-        if self._stream is not None and self._processor is not None:
-            self._stream.close()
-            self._stream = None
+        stream, self._stream = self._stream, None
+        if stream is not None and self._processor is not None:
+            stream.close()
             self._processor.reset()
 
     def _take_over(self, config: Config) -> None:
@@ -160,10 +183,14 @@ class FaceMeshNode(LifecycleNode):
         if not self._is_active:
             response.message = "the node is not active: activate it first"
             return response
-        if request.data and self._stream is None:
-            self._open_stream()
-        elif not request.data:
-            self._close_stream()
+        try:
+            if request.data and self._stream is None:
+                self._open_stream()
+            elif not request.data:
+                self._close_stream()
+        except StuckError as error:
+            response.message = str(error)
+            return response
         response.success = True
         response.message = "enabled" if request.data else "disabled"
         return response
@@ -180,8 +207,9 @@ class FaceMeshNode(LifecycleNode):
         report: Report = self._tally.report(PERIOD_S)
         device = "none" if self._processor is None else self._processor.device
         topic = Topics.of(self, self._settings.node_config.input.transport).image
+        busy_s = 0.0 if self._stream is None else self._stream.busy_s
         message = DiagnosticArray(
-            status=[status(self.get_fully_qualified_name(), topic, self._state(), device, report)]
+            status=[status(self.get_fully_qualified_name(), topic, self._state(), device, report, busy_s)]
         )
         message.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(message)
@@ -211,21 +239,19 @@ def main(args: list[str] | None = None) -> int:
 
 
 def _run() -> int:
-    # rclpy's own handlers would close the context before the last message is out.
-    signals: list[int] = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda caught, _: signals.append(caught))
+    stop = StopRequest()  # rclpy's own handlers would close the context before the last message is out
     node = FaceMeshNode()
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
     try:
-        executor = SingleThreadedExecutor()
-        executor.add_node(node)
         if node.wants_autostart and not node.start():
             return 1
-        while not signals:
+        while not stop.was_made and not node.is_shut_down:
             executor.spin_once(timeout_sec=WAKE_S)
-        node.trigger_shutdown()
-        return 0
+        is_clean = node.is_shut_down or node.trigger_shutdown() == TransitionCallbackReturn.SUCCESS
+        return 0 if is_clean else 1
     finally:
+        executor.shutdown()
         node.destroy_node()
 
 

@@ -46,8 +46,13 @@ class Outputs:
             self._debug_image.publish(bgr8_message(picture, result.array.header))
 
     def publish_none(self, dropped: int, timeout_s: float = 0.5) -> None:
-        """Say that there are no faces any more, under the last image's header, and wait until readers have it."""
-        last = FaceMeshArray(header=Header()) if self._last is None else self._last
+        """Say that there are no faces any more, under the last image's header, and wait until readers have it.
+
+        Where nothing was said of faces since the last time, there is nothing to take back.
+        """
+        last, self._last = self._last, None
+        if last is None:
+            return
         empty = array_message((), last.header, (last.image_width, last.image_height), {}, dropped)
         self._faces.publish(empty)
         self._faces.wait_for_all_acked(Duration(seconds=timeout_s))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
@@ -12,10 +12,11 @@ from rclpy.parameter import Parameter
 
 from facemesh_ros.config import Config, NodeConfig, Tunable, Value
 from facemesh_ros.errors import ConfigError
+from facemesh_ros.ros.inputs import OVERRIDABLE, overridable_topics, override_name
 
 AT_START = frozenset({"autostart"})
 """Read once, when the process starts: read-only ever after."""
-FOREIGN_PREFIXES = ("use_sim_time", "qos_overrides.", "start_type_description_service")
+FOREIGN = frozenset({"use_sim_time", "start_type_description_service"})
 """Parameters that rclpy itself declares."""
 
 TUNABLES: dict[str, Tunable] = {tunable.name: tunable for tunable in Config.tunables() + NodeConfig.tunables()}
@@ -43,6 +44,16 @@ def _ranges(tunable: Tunable) -> dict[str, list[Any]]:
     if isinstance(tunable.default, int):
         return {"integer_range": [IntegerRange(from_value=int(tunable.low), to_value=int(tunable.high), step=1)]}
     return {"floating_point_range": [FloatingPointRange(from_value=tunable.low, to_value=tunable.high)]}
+
+
+def _hint(name: str) -> str:
+    close = difflib.get_close_matches(name, TUNABLES, n=1)
+    return f"did you mean {close[0]}?" if close else "`ros2 param list` names all that exist"
+
+
+def _override_hint(topics: Iterable[str]) -> str:
+    policies = ", ".join(policy.name.lower() for policy in OVERRIDABLE)
+    return f"qos_overrides.TOPIC.subscription.POLICY has POLICY out of {policies} and TOPIC out of {', '.join(topics)}"
 
 
 class Parameters:
@@ -84,11 +95,11 @@ class Parameters:
 
     def _drop_unknown(self) -> None:
         """Warn of parameters that nobody reads: a slip of the pen, or meant for another node by a wildcard."""
-        for name in list(self._node.get_parameters_by_prefix("")):
-            if name in TUNABLES or name.startswith(FOREIGN_PREFIXES):
-                continue
-            close = difflib.get_close_matches(name, TUNABLES, n=1)
-            hint = f"did you mean {close[0]}?" if close else "`ros2 param list` names all that exist"
+        topics = overridable_topics(self._node)
+        overrides = {override_name(topic, policy) for topic in topics for policy in OVERRIDABLE}
+        given = self._node.get_parameters_by_prefix("").keys()
+        for name in sorted(given - TUNABLES.keys() - FOREIGN - overrides):
+            hint = _override_hint(topics) if name.startswith("qos_overrides.") else _hint(name)
             self._node.get_logger().warning(f"{name} is no parameter of this node and is ignored; {hint}")
             self._node.undeclare_parameter(name)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import traceback
 
@@ -20,7 +21,13 @@ from facemesh_ros.ros.outputs import Outputs
 from facemesh_ros.ros.timing import StageTimer
 
 THROTTLE_S = 5.0
-"""Between two warnings of one kind."""
+"""Between two messages about errors of one kind."""
+CLOSE_S = 5.0
+"""The image at hand is waited for this long; a slow computer needs 1 s for one with many faces."""
+
+
+class StuckError(Exception):
+    """The work on an image does not end."""
 
 
 class Stream:
@@ -39,7 +46,7 @@ class Stream:
         """Begin.
 
         Raises:
-            ConfigError: a QoS override of the user's is no QoS.
+            ConfigError: a QoS override of the user's is no QoS; nothing is left behind.
         """
         self._logger = node.get_logger()
         self._processor = processor
@@ -48,21 +55,37 @@ class Stream:
         self._outputs = outputs
         self._tally = tally
         self._newest: Latest[Frame] = Latest()
+        self._said_s: dict[tuple[str, int | None], float] = {}
+        self._began_s: float | None = None
+        self._is_closed = False
         self._inputs = Inputs(node, config, self._on_image, self._on_info, self._on_mismatch)
         self._watch = InputWatch(node, self._inputs, config, lambda: cameras.paired, self._logger.warning)
         self._worker = threading.Thread(target=self._work, name="facemesh_worker", daemon=True)
         self._worker.start()
 
+    @property
+    def busy_s(self) -> float:
+        """How long the worker has been at work on the present image; 0 while it waits for one."""
+        began_s = self._began_s
+        return 0.0 if began_s is None else self._timer.now_s() - began_s
+
     def close(self) -> None:
-        """Unsubscribe, finish the image at hand, and say that there are no faces any more."""
+        """Unsubscribe, finish the image at hand, and say that there are no faces any more.
+
+        Raises:
+            StuckError: that image is not finished after ``CLOSE_S``; what comes of it later is thrown away.
+        """
         self._watch.close()
         self._inputs.close()
         self._newest.close()
-        self._worker.join()
+        self._worker.join(CLOSE_S)
+        self._is_closed = True
         self._outputs.publish_none(self._tally.skipped)
+        if self._worker.is_alive():
+            raise StuckError(f"the work on one image has taken {self.busy_s:.1f} s and does not end; it is abandoned")
 
     def _on_image(self, message: ImageMessage) -> None:
-        self._watch.image_arrived()
+        self._watch.image_arrived(message)
         if self._newest.put(Frame(message, self._timer.now_s())):
             self._tally.add_dropped()
 
@@ -80,17 +103,35 @@ class Stream:
 
     def _survive(self, frame: Frame) -> None:
         """Work on one image; whatever is wrong with it or with us is counted and said, and the thread lives on."""
+        self._began_s = self._timer.now_s()
         try:
             self._process(frame)
         except InputError as error:
             self._tally.add_bad()
-            self._logger.warning(f"image skipped: {error}", throttle_duration_sec=THROTTLE_S)
-        except Exception:
+            if self._is_due(error):
+                self._logger.warning(f"image skipped: {error}")
+        except Exception as error:
             self._tally.add_failed()
-            text = f"image skipped because of an error in this node:\n{traceback.format_exc()}"
-            self._logger.error(text, throttle_duration_sec=THROTTLE_S)
+            if self._is_due(error):
+                self._logger.error(f"image skipped because of an error in this node:\n{traceback.format_exc()}")
+        finally:
+            self._began_s = None
+
+    def _is_due(self, error: Exception) -> bool:
+        """Tell whether to speak of an error: those raised by one line of code are of one kind."""
+        origin = traceback.extract_tb(error.__traceback__)[-1]
+        kind, now_s = (origin.filename, origin.lineno), self._timer.now_s()
+        if now_s - self._said_s.get(kind, -math.inf) < THROTTLE_S:
+            return False
+        self._said_s[kind] = now_s
+        return True
 
     def _process(self, frame: Frame) -> None:
         result = self._processor.process(frame, self._tally.skipped)
+        if self._is_closed:
+            return
+        if result is None:
+            self._tally.add_dropped()
+            return
         self._outputs.publish(result)
         self._tally.add_frame(len(result.faces), 1e3 * (self._timer.now_s() - frame.arrived_s))

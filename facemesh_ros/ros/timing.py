@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 STAGES = ("queue", "decode", "detect", "mesh", "pose")
-"""queue: from the image's arrival until it is taken up; decode: message → RGB; the others are the library's own."""
+"""queue: waiting to be taken up, and for camera_info; decode: message → RGB; the others are the library's own."""
 
 
 class StageTimer:

@@ -66,6 +66,37 @@ def test_who_never_finds_a_partner_does_not_wait(cameras, monkeypatch):
     assert cameras.camera_of(stamp(100.0), SIZE_WH) is None
 
 
+def pair_in_order_of_a_driver(cameras, monkeypatch, seconds):
+    """Ask for the camera of every image before its camera_info is put; return which ones were found."""
+    wait_for, found = cameras._changed.wait_for, []
+    for second in seconds:
+
+        def camera_info_comes_meanwhile(has_come, timeout_s, second=second):
+            cameras.put(info_message(second))
+            return wait_for(has_come, timeout_s)
+
+        monkeypatch.setattr(cameras._changed, "wait_for", camera_info_comes_meanwhile)
+        found.append(cameras.camera_of(stamp(second), SIZE_WH) is not None)
+        cameras.put(info_message(second))
+    return found
+
+
+def test_images_from_before_the_first_camera_info_do_not_end_the_patience(cameras, monkeypatch):
+    for second in range(2 * PATIENT_MISSES):
+        assert cameras.camera_of(stamp(second), SIZE_WH) is None
+    cameras.put(info_message(99.0))
+    assert pair_in_order_of_a_driver(cameras, monkeypatch, (100.0, 101.0)) == [True, True]
+
+
+def test_after_a_pause_of_camera_info_images_find_theirs_again(cameras, monkeypatch):
+    cameras.put(info_message(1.0))
+    monkeypatch.setattr("facemesh_ros.ros.cameras.WAIT_S", 0.0)
+    for second in range(2, 2 + 2 * PATIENT_MISSES):
+        cameras.camera_of(stamp(second), SIZE_WH)
+    monkeypatch.setattr("facemesh_ros.ros.cameras.WAIT_S", 10.0)
+    assert pair_in_order_of_a_driver(cameras, monkeypatch, (100.0, 101.0, 102.0)) == [False, True, True]
+
+
 @pytest.mark.parametrize(
     ("message", "reason"),
     [

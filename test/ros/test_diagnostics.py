@@ -71,6 +71,24 @@ def test_the_level_follows_the_worst_of_the_period(state, report, level, message
     assert made.message.startswith(message)
 
 
+@pytest.mark.parametrize(
+    ("busy_s", "level", "message"),
+    [(0.0, WARN, "no images"), (1.0, WARN, "no images"), (7.2, WARN, "busy with one image for 7 s")],
+)
+def test_a_node_at_work_for_long_says_so_rather_than_that_there_are_no_images(busy_s, level, message):
+    made = status("/facemesh_node", "/image", "running", "cpu", Report(), busy_s)
+    assert (made.level, made.message) == (level, message)
+
+
+def test_the_node_reports_an_image_that_takes_long(rig):
+    rig.node()
+    rig.mesher.may_work.clear()
+    heard, images = rig.collect(DiagnosticArray, "/diagnostics"), rig.publisher(Image, "/image")
+    images.publish(image_message(1.0))
+    rig.until(lambda: heard and "busy with one image" in heard[-1].status[0].message, "the word busy")
+    rig.mesher.may_work.set()
+
+
 def test_the_running_node_reports_itself(rig):
     rig.node()
     arrays, images = rig.faces(), rig.publisher(Image, "/image")

@@ -1,11 +1,13 @@
 """One image message to one array, without topics."""
 
+import threading
+
 import pytest
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed here: make setup")
 pytest.importorskip("facemesh_ros.msg", reason="the messages are not built: make setup")
 
-from rig import FakeMesher, image_message, stamp
+from rig import DEADLINE_S, FakeMesher, image_message, stamp
 
 from facemesh_ros.config import Config
 from facemesh_ros.errors import InputError
@@ -55,6 +57,13 @@ def test_every_result_bears_its_images_header_and_the_faces(process, mesher):
     assert first.image_rgb.shape == (48, 64, 3)
 
 
+def test_an_image_that_comes_too_late_is_left_out_and_resets_nothing(process, mesher):
+    first, late, third = process(10.033, 10.0329, 10.066)
+    assert late is None
+    assert None not in (first, third)
+    assert (mesher.stamps, mesher.resets) == ([10.033, 10.066], 0)
+
+
 def test_stamps_that_rise_or_stand_still_reset_nothing(process, mesher, warnings):
     process(0.0, 0.0, 1.0, 1.0, 7.0)
     assert (mesher.resets, warnings) == (0, [])
@@ -80,3 +89,64 @@ def test_an_image_that_cannot_be_read_does_not_reach_the_library(process, mesher
     with pytest.raises(InputError, match="bgr7"):
         process.processor.process(Frame(message, 0.0), dropped=0)
     assert mesher.stamps == []
+
+
+class WaitingCameras:
+    """Cameras that call a function and let 8 ms pass on the stage timer's clock while an image waits for its own."""
+
+    def __init__(self, meanwhile=lambda: None):
+        self.now_s = 0.0
+        self.meanwhile = meanwhile
+
+    def camera_of(self, stamp, size_wh):
+        self.meanwhile()
+        self.now_s += 0.008
+
+    def clock_s(self):
+        return self.now_s
+
+
+def processor_with(cameras):
+    timer = StageTimer(cameras.clock_s)
+    mesher = FakeMesher(Config(), timer.stage)
+    return FrameProcessor(mesher, timer, cameras, lambda _: None), mesher
+
+
+def test_the_wait_for_a_camera_counts_as_queueing():
+    processor, _ = processor_with(WaitingCameras())
+    timing = processor.process(Frame(image_message(1.0), 0.0), dropped=0).array.timing
+    assert (timing.queue, timing.decode, timing.total) == pytest.approx((8.0, 0.0, 8.0))
+
+
+@pytest.mark.parametrize("call", [FrameProcessor.reset, lambda processor: processor.configure(Config(max_faces=1))])
+def test_while_an_image_waits_for_its_camera_nobody_else_waits(call):
+    cameras = WaitingCameras()
+    processor, _ = processor_with(cameras)
+    caller = threading.Thread(target=call, args=(processor,), daemon=True)
+
+    def call_and_return():
+        caller.start()
+        caller.join(DEADLINE_S)
+        assert not caller.is_alive()
+
+    cameras.meanwhile = call_and_return
+    assert processor.process(Frame(image_message(1.0), 0.0), dropped=0) is not None
+
+
+@pytest.mark.parametrize("call", [FrameProcessor.reset, lambda processor: processor.configure(Config(max_faces=1))])
+def test_nothing_changes_while_the_library_works(call):
+    processor, mesher = processor_with(WaitingCameras())
+    caller = threading.Thread(target=call, args=(processor,), daemon=True)
+    work, seen = mesher.process, []
+
+    def watched(*arguments):
+        caller.start()
+        caller.join(0.05)  # ample time for a call that nothing holds up
+        seen.append((mesher.resets, mesher.config))
+        return work(*arguments)
+
+    mesher.process = watched
+    processor.process(Frame(image_message(1.0), 0.0), dropped=0)
+    caller.join(DEADLINE_S)
+    assert seen == [(0, Config())]
+    assert (mesher.resets, mesher.config) != seen[0]

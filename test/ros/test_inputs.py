@@ -31,10 +31,18 @@ def test_what_is_not_remapped_follows_the_image(rig, transport, remap, topics):
     node.destroy_node()
 
 
-def test_a_qos_override_that_is_none_keeps_the_node_inactive_and_is_named(rig, capfd):
-    node = rig.node({"qos_overrides./image.subscription.reliability": "mostly"}, start=False)
+@pytest.mark.parametrize("topic", ["/image", "/camera_info"])
+@pytest.mark.parametrize(
+    ("policy", "value"),
+    [("reliability", "mostly"), ("reliability", 5), ("history", "keep_some"), ("depth", -1), ("depth", "ten")],
+)
+def test_a_qos_override_that_is_none_keeps_the_node_inactive_and_is_named(rig, capfd, topic, policy, value):
+    node = rig.node({f"qos_overrides.{topic}.subscription.{policy}": value}, start=False)
     assert not node.start()
-    assert "qos_overrides./image.subscription" in capfd.readouterr().err
+    said = capfd.readouterr().err
+    assert f"qos_overrides.{topic}.subscription" in said
+    assert "Traceback" not in said
+    assert {name for name in ("/image", "/camera_info") if node.count_subscribers(name)} == set()
 
 
 def test_the_reliability_can_change_between_two_activations(rig):

@@ -1,8 +1,4 @@
-"""The node on real topics: what comes out for what goes in, and through which states it goes."""
-
-import signal
-import subprocess
-import sys
+"""The node on real topics: what comes out for what goes in."""
 
 import numpy as np
 import pytest
@@ -10,26 +6,14 @@ import pytest
 pytest.importorskip("rclpy", reason="ROS 2 is not installed here: make setup")
 pytest.importorskip("facemesh_ros.msg", reason="the messages are not built: make setup")
 
-from lifecycle_msgs.srv import ChangeState, GetState
 from rig import BEST_EFFORT, DEADLINE_S, LATCHED, RELIABLE, image_message, info_message, stamp
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_srvs.srv import SetBool, Trigger
 
-from facemesh_ros.errors import ModelError
-from facemesh_ros.msg import FaceTopology
+from facemesh_ros.msg import FaceMeshArray, FaceTopology
 from facemesh_ros.ros.convert import stamp_seconds
 
 pytestmark = pytest.mark.ros
-
-
-def state_of(rig):
-    return rig.call(GetState, "/facemesh_node/get_state", GetState.Request()).current_state.label
-
-
-def change_state(rig, label):
-    request = ChangeState.Request()
-    request.transition.label = label
-    return rig.call(ChangeState, "/facemesh_node/change_state", request).success
 
 
 def stamps(arrays):
@@ -103,7 +87,8 @@ def test_a_bad_image_is_counted_and_said_and_the_next_one_works(rig, fields, cap
     rig.node()
     arrays, images = rig.faces(), rig.publisher(Image, "/image")
     images.publish(spoilt(fields))
-    rig.until(lambda: "image skipped" in capfd.readouterr().err, "a warning")
+    said = []
+    rig.until(lambda: said.append(capfd.readouterr().err) or "image skipped" in "".join(said), "a warning")
     images.publish(image_message(2.0))
     rig.until(lambda: arrays, "faces")
     assert (stamps(arrays), arrays[0].dropped) == ([2.0], 1)
@@ -121,6 +106,38 @@ def test_an_error_of_our_own_is_logged_with_its_traceback_and_the_next_image_wor
     images.publish(image_message(2.0))
     rig.until(lambda: arrays, "faces")
     assert (stamps(arrays), arrays[0].dropped) == ([2.0], 1)
+
+
+def test_errors_of_two_kinds_are_both_said_and_each_once(rig, capfd):
+    rig.node()
+    images, tally = rig.publisher(Image, "/image", RELIABLE), rig.nodes[0]._tally
+    bad = [{"encoding": "bgr7"}, {"encoding": "bgr7"}, {"step": 5}]
+    for count, fields in enumerate(bad, start=1):
+        images.publish(spoilt(fields))
+        rig.until(lambda count=count: tally.skipped == count, "an image to be skipped")
+    said = capfd.readouterr().err
+    assert (said.count("'bgr7' cannot be read"), said.count("step is 5 bytes")) == (1, 1)
+
+
+def test_images_may_change_their_size(rig):
+    rig.node()
+    arrays, images = rig.faces(), rig.publisher(Image, "/image")
+    sizes_wh = [(64, 48), (1280, 720), (33, 21), (64, 48)]
+    for number, (width, height) in enumerate(sizes_wh, start=1):
+        images.publish(image_message(number, np.zeros((height, width, 3), np.uint8)))
+        rig.until(lambda number=number: len(arrays) == number, "faces")
+    assert [(array.image_width, array.image_height) for array in arrays] == sizes_wh
+
+
+def test_an_image_slightly_older_than_the_one_before_is_skipped_and_counted(rig):
+    rig.node()
+    arrays, images = rig.faces(), rig.publisher(Image, "/image", RELIABLE)
+    tally = rig.nodes[0]._tally
+    for second, frames in ((10.033, (1, 0)), (10.0329, (1, 1)), (10.066, (2, 1))):
+        images.publish(image_message(second))
+        rig.until(lambda frames=frames: (tally._frames, tally.skipped) == frames, "the image to be dealt with")
+    rig.until(lambda: len(arrays) == 2, "two arrays")
+    assert (stamps(arrays), rig.mesher.resets) == ([10.033, 10.066], 0)
 
 
 def test_the_newest_image_wins_and_the_skipped_ones_are_counted(rig):
@@ -196,54 +213,6 @@ def test_the_debug_image_is_drawn_only_while_somebody_looks(rig, face_rgb):
     assert 0.5 < untouched.mean() < 1.0
 
 
-def test_a_node_without_autostart_waits_unconfigured(rig):
-    rig.node({"autostart": False}, start=False)
-    assert not rig.nodes[0].wants_autostart
-    assert state_of(rig) == "unconfigured"
-    assert rig.meshers == []
-
-
-def test_the_lifecycle_can_be_gone_through_twice(rig):
-    rig.node(start=False)
-    arrays = rig.faces()
-    for round_number in (1, 2):
-        assert change_state(rig, "configure")
-        assert len(rig.meshers) == round_number
-        assert rig.tester.count_subscribers("/image") == 0
-        assert change_state(rig, "activate")
-        images = rig.publisher(Image, "/image")
-        images.publish(image_message(round_number))
-        rig.until(lambda: arrays and arrays[-1].faces, "faces")
-        assert change_state(rig, "deactivate")
-        rig.until(lambda: not arrays[-1].faces, "an empty array")
-        assert stamps(arrays)[-1] == round_number
-        assert rig.tester.count_subscribers("/image") == 0
-        assert change_state(rig, "cleanup")
-        assert state_of(rig) == "unconfigured"
-        rig.tester.destroy_publisher(images)
-        arrays.clear()
-
-
-def test_a_network_that_is_missing_keeps_the_node_unconfigured_and_says_the_remedy(rig, capfd):
-    def missing(config, stage):
-        raise ModelError("attention is not installed: facemesh models install")
-
-    rig.node(make_mesher=missing, start=False)
-    assert not change_state(rig, "configure")
-    assert "facemesh models install" in capfd.readouterr().err
-    assert state_of(rig) == "unconfigured"
-
-
-def test_an_unforeseen_error_in_a_transition_is_logged_and_leaves_the_node_unconfigured(rig, capfd):
-    def broken(config, stage):
-        raise ZeroDivisionError("a bug")
-
-    node = rig.node(make_mesher=broken, start=False)
-    assert not node.start()
-    assert "ZeroDivisionError: a bug" in capfd.readouterr().err
-    assert state_of(rig) == "unconfigured"
-
-
 def enable(rig, on):
     return rig.call(SetBool, "/facemesh_node/enable", SetBool.Request(data=on))
 
@@ -251,13 +220,15 @@ def enable(rig, on):
 def test_enable_unsubscribes_and_subscribes(rig):
     rig.node()
     arrays, images = rig.faces(), rig.publisher(Image, "/image")
+    images.publish(image_message(1.0))
+    rig.until(lambda: arrays, "faces")
     assert enable(rig, False).success
-    rig.until(lambda: arrays, "an empty array")
+    rig.until(lambda: len(arrays) == 2, "an empty array")
     assert arrays[-1].faces == []
     rig.until(lambda: not images.get_subscription_count(), "the node to unsubscribe")
     assert enable(rig, True).success
     rig.until(images.get_subscription_count, "the node to subscribe")
-    images.publish(image_message(1.0))
+    images.publish(image_message(2.0))
     rig.until(lambda: arrays[-1].faces, "faces")
 
 
@@ -274,6 +245,30 @@ def test_reset_tracks_resets_and_is_refused_while_unconfigured(rig):
     node.start()
     assert rig.call(Trigger, "/facemesh_node/reset_tracks", Trigger.Request()).success
     assert rig.mesher.resets == 1
+
+
+def test_services_answer_while_images_and_camera_info_flow(rig):
+    rig.node()
+    arrays, images = rig.faces(), rig.publisher(Image, "/image")
+    infos = rig.publisher(CameraInfo, "/camera_info")
+    for number in range(1, 31):
+        images.publish(image_message(number))
+        answer = rig.call(Trigger, "/facemesh_node/reset_tracks", Trigger.Request())
+        infos.publish(info_message(number))
+        assert answer.success
+        rig.until(lambda number=number: arrays and stamps(arrays)[-1] == number, "faces")
+    assert rig.mesher.resets == 30
+
+
+def test_two_nodes_in_namespaces_of_their_own_do_not_meet(rig):
+    for namespace in ("/left", "/right"):
+        rig.node(remap=[f"__ns:={namespace}"])
+    arrays = {side: rig.collect(FaceMeshArray, f"/{side}/facemesh_node/faces") for side in ("left", "right")}
+    images = {side: rig.publisher(Image, f"/{side}/image") for side in ("left", "right")}
+    images["left"].publish(image_message(1.0))
+    images["right"].publish(image_message(2.0))
+    rig.until(lambda: all(arrays.values()), "faces on both sides")
+    assert {side: stamps(of_side) for side, of_side in arrays.items()} == {"left": [1.0], "right": [2.0]}
 
 
 @pytest.mark.parametrize(
@@ -300,63 +295,3 @@ def test_a_qos_override_of_the_users_wins(rig):
     rig.node({"qos_overrides./image.subscription.reliability": "reliable"})
     (subscription,) = rig.tester.get_subscriptions_info_by_topic("/image")
     assert subscription.qos_profile.reliability.name == "RELIABLE"
-
-
-@pytest.fixture
-def start_process():
-    """Start the node as a process of its own; ends it with the test."""
-    started = []
-
-    def start(*arguments):
-        command = [sys.executable, "-m", "facemesh_ros.ros.node", "--ros-args", *arguments]
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-        )
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        process.kill()
-        process.communicate()
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_process_with_code_0_and_without_a_traceback(rig, start_process, number):
-    process = start_process("-p", "autostart:=false", "-r", "__ns:=/alone")
-    rig.until(lambda: ("facemesh_node", "/alone") in rig.tester.get_node_names_and_namespaces(), "the node")
-    process.send_signal(number)
-    output, _ = process.communicate(timeout=DEADLINE_S)
-    assert process.returncode == 0, output
-    assert "Traceback" not in output
-
-
-@pytest.mark.models
-def test_a_signal_to_an_active_process_publishes_an_empty_array(rig, start_process, networks, face_rgb):
-    process = start_process("-p", "input.reliability:=reliable")
-    images, arrays = rig.publisher(Image, "/image", RELIABLE), rig.faces()
-    images.publish(image_message(1.0, face_rgb))
-    rig.until(lambda: arrays, "faces")
-    assert len(arrays[0].faces) == 1
-    process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=DEADLINE_S)
-    assert process.returncode == 0, output
-    rig.until(lambda: len(arrays) == 2, "an empty array")
-    assert arrays[1].faces == []
-
-
-@pytest.mark.parametrize(
-    ("arguments", "named"),
-    [
-        (("-p", "max_faces:=0"), "max_faces"),
-        (("-p", "max_faces"), "max_faces"),
-        (("--params-file", "nowhere.yaml"), "nowhere.yaml"),
-        (("-p", "detector.range:=far"), "detector.range"),
-        (("-p", "filter.beta:=quick"), "filter.beta"),
-    ],
-)
-def test_a_bad_parameter_ends_the_process_with_code_1_and_is_named(start_process, arguments, named):
-    output, _ = (process := start_process(*arguments)).communicate(timeout=DEADLINE_S)
-    assert process.returncode == 1
-    assert named in output
-    assert "Traceback" not in output

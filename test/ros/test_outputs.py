@@ -7,8 +7,9 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed here: make setup")
 pytest.importorskip("facemesh_ros.msg", reason="the messages are not built: make setup")
 
 from rig import image_message
+from sensor_msgs.msg import Image
 
-from facemesh_ros.ros.convert import image_rgb
+from facemesh_ros.ros.convert import array_message, image_rgb, stamp_seconds
 from facemesh_ros.ros.outputs import bgr8_message
 
 pytestmark = pytest.mark.ros
@@ -21,9 +22,36 @@ def test_a_picture_survives_the_message():
     np.testing.assert_array_equal(image_rgb(message), picture)
 
 
-def test_a_node_that_saw_no_image_ends_with_an_empty_array(rig):
+class Recorder:
+    """A publisher that writes down what is asked of it."""
+
+    def __init__(self):
+        self.calls = []
+
+    def publish(self, message):
+        self.calls.append(message)
+
+    def wait_for_all_acked(self, timeout):
+        self.calls.append("wait")
+
+
+def test_nothing_is_taken_back_where_nothing_was_said(rig):
     node = rig.node()
-    arrays = rig.faces()
+    arrays, images = rig.faces(), rig.publisher(Image, "/image")
     node.trigger_deactivate()
-    rig.until(lambda: arrays, "an empty array")
-    assert (arrays[0].faces, arrays[0].image_width) == ([], 0)
+    node.trigger_activate()
+    rig.until(images.get_subscription_count, "the node to subscribe")
+    images.publish(image_message(5.0))
+    rig.until(lambda: arrays, "faces")
+    assert [stamp_seconds(array.header) for array in arrays] == [5.0]
+
+
+def test_faces_are_taken_back_once(rig):
+    outputs, recorder = rig.node()._outputs, Recorder()
+    outputs._faces = recorder
+    outputs._last = array_message((), image_message(5.0).header, (64, 48), {}, 0)
+    outputs.publish_none(dropped=3)
+    outputs.publish_none(dropped=3)
+    array, wait = recorder.calls
+    assert (stamp_seconds(array.header), array.image_width, array.faces, array.dropped) == (5.0, 64, [], 3)
+    assert wait == "wait"  # a publisher that is destroyed first cannot send again what was lost

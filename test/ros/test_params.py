@@ -92,8 +92,31 @@ def test_an_unknown_parameter_is_said_with_the_nearest_name_and_ignored(rig, cap
 
 
 def test_rclpys_own_parameters_are_not_complained_of(rig, capfd):
-    rig.node({"use_sim_time": True, "qos_overrides./image.subscription.depth": 2}, start=False)
+    overrides = {f"qos_overrides.{topic}.subscription.depth": 2 for topic in ("/image", "/camera_info")}
+    rig.node({"use_sim_time": True, **overrides}, start=False)
     assert "is no parameter" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "qos_overrides./image.subscription.durability",
+        "qos_overrides./imag.subscription.depth",
+        "qos_overrides./image.publisher.depth",
+        "use_sim_time_x",
+    ],
+)
+def test_what_looks_like_a_parameter_of_rclpys_and_is_none_is_said(rig, capfd, name):
+    node = rig.node({name: 5}, start=False)
+    assert f"{name} is no parameter of this node and is ignored" in capfd.readouterr().err
+    assert not node.has_parameter(name)
+
+
+def test_an_override_that_nobody_reads_is_said_with_those_that_are_read(rig, capfd):
+    rig.node({"qos_overrides./image.subscription.lifespan": 5}, start=False, remap=["image:=/cam/image_raw"])
+    said = capfd.readouterr().err
+    assert "history, depth, reliability" in said
+    assert "/cam/camera_info, /cam/image_raw, /cam/image_raw/compressed" in said
 
 
 def test_a_live_change_reaches_the_library(rig):
