@@ -4,6 +4,7 @@ Standard library only. Three steps, each skipped when nothing that it depends on
     1. Python packages: those of setup.py and, where no ROS is sourced, ROS 2 Jazzy as wheels;
     2. messages: generated and compiled by CMake into .venv; Python code is seen where it lies, so edits need no build;
     3. networks: `facemesh models install`, which itself knows what is installed already.
+Over 300 lines because it has to run where nothing is installed, as one file.
 What the tools print goes to build/setup.log; a failure is told in one line with its remedy, exit status 1.
 """
 

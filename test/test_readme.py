@@ -54,7 +54,7 @@ def test_the_snippet_of_the_subscriber_reads_a_message(capsys):
 
 def test_no_placeholder_is_left():
     for document in (README, *(README.parent / "docs").glob("*.md")):
-        assert not re.findall(r"\b(?:FIGURES|TODO|FIXME)\b", document.read_text(encoding="utf-8")), document.name
+        assert not re.findall(r"\b(?:FIGURES|DEMO|TODO|FIXME)\b", document.read_text(encoding="utf-8")), document.name
 
 
 @pytest.mark.parametrize("name", ["FaceMeshArray", "FaceMesh"])
