@@ -149,7 +149,13 @@ class Rig:
         publisher = self.tester.create_publisher(message_type, topic, qos)
         if connected:
             self.until(publisher.get_subscription_count, f"a subscriber on {topic}")
+            self.until(lambda: self._is_heard(publisher), f"the subscriber to know of the publisher on {topic}")
         return publisher
+
+    def _is_heard(self, publisher):
+        """Say whether the subscriptions are matched on their side too: till then best effort may lose a message."""
+        subscriptions = [s for node in self.nodes for s in node.subscriptions if s.topic_name == publisher.topic_name]
+        return all(subscription.get_publisher_count() for subscription in subscriptions)
 
     def call(self, service_type, name, request):
         client = self.tester.create_client(service_type, name)
