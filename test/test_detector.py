@@ -164,6 +164,8 @@ def test_detections_agree_with_the_reference(networks, moving_face, name):
         rows = np.flatnonzero(golden["frame"] == index)
         assert len(found) == len(rows)
         for detection, row in zip(found, rows, strict=True):
+            worst_px = np.abs(detection.box_xyxy - golden["box_xyxy"][row]).max()
+            print(f"{name}, frame {index}: box {worst_px:.6f} px at worst")
             assert np.abs(detection.box_xyxy - golden["box_xyxy"][row]).max() <= BOX_TOLERANCE_PX
             assert np.abs(detection.keypoints - golden["keypoints"][row]).max() <= BOX_TOLERANCE_PX
             assert detection.score == pytest.approx(float(golden["score"][row]), abs=1e-4)
