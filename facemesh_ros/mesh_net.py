@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from facemesh_ros.exposure import exposed
 from facemesh_ros.geometry import image_from_crop, to_image
 from facemesh_ros.session import Session
 from facemesh_ros.types import Float32, Mesh, Roi, UInt8
@@ -34,7 +35,7 @@ class MeshNet:
         if not rois:
             return ()
         size = self._session.input_size
-        crops = np.stack([crop(image_rgb, roi, size) for roi in rois])
+        crops = np.stack([exposed(crop(image_rgb, roi, size)) for roi in rois])
         points, logits = self._session.run(crops, "points", "presence_logit")
         sound = np.isfinite(points).all(axis=(1, 2)) & ~np.isnan(logits)
         return tuple(

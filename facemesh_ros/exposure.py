@@ -1,0 +1,45 @@
+"""Pictures too dark or too flat for the networks, stretched to the range that these were trained on.
+
+Measured (`bench/exposure.py`): the landmark error of a face of which 3 % of the light is left falls from 0.104 to
+0.062 of the distance between the eyes, the short-range detector finds 97 % of such faces in the place of 35 %, and
+from a third of the light on there is no difference. Without the smoothing the sensor's noise, amplified with the
+picture, takes back a quarter of the gain; local equalisation (CLAHE) and gamma were worse.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from facemesh_ros.types import UInt8
+
+FLAT_SPAN = 64.0
+"""Grey levels between the darkest and the brightest hundredth of a picture, below which it is stretched."""
+SMOOTHING_PX = 1.0
+"""Standard deviation of the Gaussian that follows, px of the network's input."""
+_STEP = 8
+"""Every so many rows and columns are looked at to measure the span."""
+
+
+def exposed(picture: UInt8) -> UInt8:
+    """Return an (S, S, 3) uint8 picture fit for a network: itself, or stretched and smoothed where it is dark or flat.
+
+    A picture of one single colour is returned as it is.
+    """
+    sample = picture[::_STEP, ::_STEP]
+    if np.ptp(sample) == 0:
+        return picture
+    dark, bright = _percentiles(sample)
+    if bright - dark >= FLAT_SPAN:
+        return picture
+    gain = 255.0 / max(bright - dark, 1.0)
+    levels = np.clip((np.arange(256) - dark) * gain, 0.0, 255.0).astype(np.uint8)
+    stretched = cv2.LUT(picture, levels)
+    return np.asarray(cv2.GaussianBlur(stretched, (0, 0), SMOOTHING_PX), np.uint8)
+
+
+def _percentiles(sample: UInt8) -> tuple[float, float]:
+    """Return the grey levels below which 1 % and 99 % of the sample lie."""
+    filled = np.cumsum(np.bincount(sample.ravel(), minlength=256)) / sample.size
+    dark, bright = np.searchsorted(filled, [0.01, 0.99])
+    return float(dark), float(bright)
