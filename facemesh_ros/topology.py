@@ -32,6 +32,7 @@ ALL_POINTS = 478
 """With the irises."""
 
 _DATA = Path(__file__).with_name("data") / "face_topology.json"
+_REFERENCE = Path(__file__).with_name("data") / "reference_face.json"
 
 _GROUPS = {
     "lips": ("lips_outer", "lips_inner"),
@@ -101,6 +102,25 @@ def face_topology(point_count: int = ALL_POINTS) -> Topology:
         groups=MappingProxyType(_groups({**loops, **paths}, points, irises)),
         points=MappingProxyType(points),
     )
+
+
+@lru_cache(maxsize=1)
+def reference_face() -> NDArray[np.float64]:
+    """Return the mean face, (468, 3) float64, m, read-only.
+
+    Axes are those of an image that it looks straight out of: x right (the person's left), y down, z away from the
+    viewer; the origin is the sellion, between the eyes. It is symmetric about x = 0, its eye centres are 63 mm apart.
+    ``training/reference_face.py`` derives it.
+    """
+    points = np.array(json.loads(_REFERENCE.read_text(encoding="utf-8"))["points_m"], np.float64)
+    points.flags.writeable = False
+    return points
+
+
+@lru_cache(maxsize=1)
+def mirror_points() -> Indices:
+    """Return (468,) which point of the other half of the face each point mirrors; points of the middle, themselves."""
+    return _indices(json.loads(_REFERENCE.read_text(encoding="utf-8"))["mirror"])
 
 
 def _groups(outlines: Mapping[str, Indices], points: Mapping[str, int], irises: Iterable[str]) -> dict[str, Indices]:

@@ -8,7 +8,7 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 
 from facemesh_ros.errors import InputError
-from facemesh_ros.topology import ALL_POINTS, SURFACE_POINTS, Topology, face_topology
+from facemesh_ros.topology import ALL_POINTS, SURFACE_POINTS, Topology, face_topology, mirror_points, reference_face
 
 OPEN_TRIANGLES = 852
 """Of the tesselation; the other 46 fill the mouth (a 20-gon: 18) and the eyes (16-gons: 14 each)."""
@@ -173,3 +173,35 @@ def test_loading_twice_gives_one_read_only_object():
 def test_another_number_of_points_is_refused(point_count):
     with pytest.raises(InputError, match=f"is {point_count}; a face mesh has 468 points, or 478"):
         face_topology(point_count)
+
+
+def test_the_reference_face_is_symmetric_and_as_large_as_a_head():
+    face, mirror = reference_face(), mirror_points().astype(int)
+    assert (mirror[mirror] == np.arange(468)).all()
+    assert np.abs(face - (face * [-1, 1, 1])[mirror]).max() <= 1e-3
+    named = face_topology().points
+    right, left = (
+        face[[named[f"{side}_eye_outer"], named[f"{side}_eye_inner"]]].mean(axis=0) for side in ("right", "left")
+    )
+    assert left - right == pytest.approx([0.063, 0.0, 0.0], abs=1e-3)
+    assert 0.13 < np.ptp(face[:, 0]) < 0.16 and 0.15 < np.ptp(face[:, 1]) < 0.18
+
+
+def test_the_reference_face_looks_out_of_the_image_upright_from_its_sellion():
+    face, named = reference_face(), face_topology().points
+    assert face[168] == pytest.approx([0, 0, 0], abs=1e-4)
+    assert face[named["nose_tip"], 2] == face[:, 2].min(), "the nose tip is nearest"
+    assert face[named["forehead"], 1] < face[168, 1] < face[named["nose_tip"], 1] < face[named["chin"], 1]
+
+
+def test_the_reference_face_and_its_pairs_are_read_only():
+    for array in (reference_face(), mirror_points()):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0
+
+
+def test_mirror_points_exchange_the_named_sides():
+    mirror = mirror_points()
+    for name, index in face_topology(468).points.items():
+        other = name.replace("right", "LEFT").replace("left", "right").replace("LEFT", "left")
+        assert mirror[index] == face_topology(468).points[other], name
