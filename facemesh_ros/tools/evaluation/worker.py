@@ -1,0 +1,130 @@
+"""A child process that answers requests over pipes: a line of JSON and bytes each way."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from facemesh_ros.errors import FaceMeshError
+
+_PATIENCE_S = 120.0
+"""How long an answer may take; importing the peer for the first time takes longest."""
+_END_S = 5.0
+_TAIL_LINES = 8
+_CHUNK = 1 << 20
+
+
+class Worker:
+    """Runs a command that speaks the protocol of ``mediapipe_worker.py``."""
+
+    def __init__(self, name: str, command: Sequence[str], log: Path, patience_s: float = _PATIENCE_S) -> None:
+        """Start the command; what it prints on stderr is appended to the file ``log``.
+
+        Raises:
+            FaceMeshError: there is no such program.
+        """
+        self._name = name
+        self._log = log
+        self._patience_s = patience_s
+        self._buffer = b""
+        try:
+            with log.open("ab") as errors:
+                self._process = subprocess.Popen(
+                    list(command),
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                    bufsize=0,
+                    start_new_session=True,  # a terminal's Ctrl-C reaches us alone; we then close the pipe
+                )
+        except OSError as error:
+            raise FaceMeshError(f"{name} cannot be started: {error}") from error
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def ask(self, request: Mapping[str, Any], body: bytes = b"") -> dict[str, Any]:
+        """Send a request and return the head of the answer.
+
+        Raises:
+            FaceMeshError: the worker has ended, does not answer, or answers with an error.
+        """
+        try:
+            self._send(json.dumps(request).encode() + b"\n" + body)
+        except OSError as error:
+            raise self._ended() from error
+        answer: dict[str, Any] = json.loads(self._line())
+        if "error" in answer:
+            raise FaceMeshError(f"{self._name}: {answer['error']}")
+        return answer
+
+    def read(self, size: int) -> bytes:
+        """Return the next ``size`` bytes, which follow an answer that announces them."""
+        while len(self._buffer) < size:
+            self._fill()
+        taken, self._buffer = self._buffer[:size], self._buffer[size:]
+        return taken
+
+    def is_running(self) -> bool:
+        """Tell whether the process lives."""
+        return self._process.poll() is None
+
+    def close(self) -> None:
+        """End the process: the end of its input asks it to, and if it does not, it is killed."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()
+
+    def _send(self, data: bytes) -> None:
+        assert self._process.stdin is not None
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self._process.stdin.write(rest) :]
+
+    def _line(self) -> bytes:
+        while b"\n" not in self._buffer:
+            self._fill()
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        return line
+
+    def _fill(self) -> None:
+        assert self._process.stdout is not None
+        deadline_s = time.monotonic() + self._patience_s
+        ready, _, _ = select.select([self._process.stdout], [], [], max(0.0, deadline_s - time.monotonic()))
+        if not ready:
+            self._process.kill()
+            raise FaceMeshError(f"{self._name} has not answered for {self._patience_s:g} s; {self._last_words()}")
+        data = os.read(self._process.stdout.fileno(), _CHUNK)
+        if not data:
+            raise self._ended()
+        self._buffer += data
+
+    def _ended(self) -> FaceMeshError:
+        try:
+            status: object = self._process.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            status = "unknown"
+        return FaceMeshError(f"{self._name} ended with status {status}; {self._last_words()}")
+
+    def _last_words(self) -> str:
+        lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-_TAIL_LINES:]
+        quoted = "".join(f"\n    {line}" for line in lines) or " nothing"
+        return f"the end of its log, {self._log}:{quoted}"
