@@ -29,6 +29,7 @@ class Command:
 COMMANDS = {
     "models": Command("install, list or convert the networks"),
     "play": Command("publish a video, images, a webcam or the built-in moving face as a camera", needs_ros=True),
+    "evaluate": Command("measure accuracy, tracking and speed on annotated pictures and clips"),
     "demo": Command("run the node on a moving face and show what it publishes", needs_ros=True),
 }
 """Name of a subcommand, and of its module in facemesh_ros.tools."""

@@ -1,0 +1,202 @@
+"""``facemesh evaluate``: measure detection, landmarks, head pose, tracking and speed on annotated pictures and clips.
+
+The format of DATA and the definition of every figure are in docs/evaluation.md. With --peer, MediaPipe's FaceMesh sees
+the same pictures and frames in turn with this library, in the same run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import datetime, timezone
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import cv2
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from facemesh_ros.config import Config
+from facemesh_ros.errors import InputError
+from facemesh_ros.tools.evaluation.datasets import KINDS, Data, read_data
+from facemesh_ros.tools.evaluation.figures import figures
+from facemesh_ros.tools.evaluation.peer import MediaPipe, peer_python
+from facemesh_ros.tools.evaluation.records import Examiner
+from facemesh_ros.tools.evaluation.report import sheets
+from facemesh_ros.tools.evaluation.subjects import Library, Subject
+
+OUT = Path("evaluation")
+STILL_FACES, STREAM_FACES = 32, 4
+_WIDE = 160
+"""Columns of tables that go to a file or a pipe, where there is no terminal to fit."""
+_WORKER_LOG = "peer.log"
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add ``evaluate`` to the ``facemesh`` command."""
+    summary = "measure accuracy, tracking and speed on annotated pictures and clips"
+    parser = subparsers.add_parser("evaluate", help=summary, description=__doc__)
+    add = parser.add_argument
+    add("data", metavar="DATA", type=Path, help="folder with gt/gt.json, images/images.json or video/")
+    add("--out", metavar="FOLDER", type=Path, default=OUT, help="for tables, JSON and pictures; default: %(default)s")
+    add("--only", metavar="KINDS", type=_kinds, default=KINDS, help=f"some of {','.join(KINDS)}; default: all")
+    add("--limit", metavar="N", type=_natural, help="the first N of each kind")
+    add("--peer", choices=["mediapipe"], help="evaluate this one too, in an environment of its own")
+    add("--peer-python", metavar="PATH", type=Path, help="of an environment that has the peer; default: one is made")
+    add("--device", default="cpu", help="where our networks run; the peer's run on the CPU; default: %(default)s")
+    add("--set", metavar="NAME=VALUE", action="append", default=[], type=_setting, help="a parameter of ours")
+    faces = f"most faces; default: {STILL_FACES} in pictures, {STREAM_FACES} in clips"
+    add("--max-faces", metavar="N", type=_natural, help=faces)
+    shift = "taken off x and y of all that is found, ours and the peer's; default: %(default)s"
+    add("--pixel-shift", metavar="PX", type=float, default=0.0, help=shift)
+    parser.set_defaults(run=run)
+
+
+def _kinds(text: str) -> tuple[str, ...]:
+    kinds = tuple(dict.fromkeys(text.split(",")))
+    if not set(kinds) <= set(KINDS):
+        raise argparse.ArgumentTypeError(f"{text!r} is not some of {','.join(KINDS)}")
+    return kinds
+
+
+def _natural(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1")
+    return int(text)
+
+
+def _setting(text: str) -> tuple[str, object]:
+    """Read ``name=value``; what is no number, true or false is a word."""
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate, print the tables and write everything; return 0.
+
+    Raises:
+        FaceMeshError: there is no data, a setting is wrong, or a subject cannot be started.
+    """
+    data = read_data(args.data, args.only, args.limit)
+    _make_folder(args.out)
+    console = Console()
+    if not console.is_terminal:
+        console.width = _WIDE
+    with ExitStack() as stack:
+        subjects = _subjects(args, console, stack)
+        with _progress(console, data) as advance:
+            examiner = Examiner(subjects, data, args.pixel_shift, _reference_points(), advance)
+            evaluation = examiner.examine()
+        about = {subject.name: dict(subject.about()) for subject in subjects}
+    measured = {**_circumstances(args), "subjects": about, **figures(evaluation, list(about))}
+    tables = sheets(measured, list(about))
+    for sheet in tables:
+        console.print(sheet.to_rich())
+    (args.out / "evaluation.json").write_text(json.dumps(measured, indent=1, ensure_ascii=False), encoding="utf-8")
+    header = f"# Evaluation\n\n`{measured['command']}`\n\n{measured['machine']['processor']}, {measured['created']}\n"
+    text = "\n".join([header, *(sheet.to_markdown() for sheet in tables)])
+    (args.out / "evaluation.md").write_text(text, encoding="utf-8")
+    for failure in evaluation.failures:
+        console.print(f"left out: {failure.name} {failure.subject}: {failure.message}", soft_wrap=True, markup=False)
+    console.print(f"Wrote {args.out}/evaluation.json, evaluation.md", soft_wrap=True)
+    return 0
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"the folder {folder} cannot be made ({error}): name another with --out") from error
+
+
+def _subjects(args: argparse.Namespace, console: Console, stack: ExitStack) -> list[Subject]:
+    """Start us and, where asked for, the peer; the stack closes them."""
+    from facemesh_ros.tools.__main__ import version
+
+    still, stream = (args.max_faces or default for default in (STILL_FACES, STREAM_FACES))
+    config = Config.from_dotted({"device": args.device, **dict(args.set)})
+    subjects: list[Subject] = [Library(config, still, stream, version())]
+    if args.peer is not None:
+        if args.peer_python is None:
+            console.print("Making sure that the peer is installed; the first time takes some minutes.")
+        subjects.append(MediaPipe(peer_python(args.peer_python), still, stream, args.out / _WORKER_LOG))
+    for subject in subjects:
+        stack.callback(subject.close)
+    return subjects
+
+
+def _reference_points() -> NDArray[Any] | None:
+    """Return the metric reference face, (M, 3), x right, y up, z to the viewer; None while there is none."""
+    return None
+
+
+@contextmanager
+def _progress(console: Console, data: Data) -> Iterator[Any]:
+    """Show how far it has come, in pictures and frames."""
+    total = len(data.annotated) + len(data.counted) + sum(_frame_count(clip.path) for clip in data.clips)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=total)
+        clips = {clip.name for clip in data.clips}
+
+        def advance(name: str) -> None:
+            if name:
+                progress.update(task, description=name)
+            if name not in clips:
+                progress.advance(task)
+
+        yield advance
+
+
+def _frame_count(path: Path) -> int:
+    capture = cv2.VideoCapture(str(path))
+    count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
+    capture.release()
+    return max(int(count), 0)
+
+
+def _circumstances(args: argparse.Namespace) -> dict[str, Any]:
+    packages = ("numpy", "opencv-python-headless", "opencv-python", "opencv-contrib-python", "onnxruntime")
+    return {
+        "command": shlex.join(["facemesh", *sys.argv[1:]]),
+        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "data": str(args.data),
+        "pixel_shift": args.pixel_shift,
+        "machine": {
+            "system": platform.platform(),
+            "processor": _processor(),
+            "cores": len(os.sched_getaffinity(0)),
+            "python": platform.python_version(),
+            "packages": {name: v for name in packages if (v := _version_of(name))} | {"cv2": cv2.__version__},
+        },
+    }
+
+
+def _processor() -> str:
+    """Return the processor's name."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _version_of(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
