@@ -12,7 +12,7 @@ import os
 import platform
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timezone
 from importlib import metadata
@@ -20,18 +20,22 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from facemesh_ros.config import Config
 from facemesh_ros.errors import InputError
+from facemesh_ros.tools.evaluation.contact_sheet import contact_sheet
 from facemesh_ros.tools.evaluation.datasets import KINDS, Data, read_data
 from facemesh_ros.tools.evaluation.figures import figures
 from facemesh_ros.tools.evaluation.peer import MediaPipe, peer_python
-from facemesh_ros.tools.evaluation.records import Examiner
-from facemesh_ros.tools.evaluation.report import sheets
+from facemesh_ros.tools.evaluation.records import Evaluation, Examiner
+from facemesh_ros.tools.evaluation.report import Sheet, sheets
 from facemesh_ros.tools.evaluation.subjects import Library, Subject
+from facemesh_ros.tools.evaluation.worst import tiles, worst
+from facemesh_ros.tools.recording import write_picture
 
 OUT = Path("evaluation")
 STILL_FACES, STREAM_FACES = 32, 4
@@ -105,14 +109,36 @@ def run(args: argparse.Namespace) -> int:
     tables = sheets(measured, list(about))
     for sheet in tables:
         console.print(sheet.to_rich())
-    (args.out / "evaluation.json").write_text(json.dumps(measured, indent=1, ensure_ascii=False), encoding="utf-8")
-    header = f"# Evaluation\n\n`{measured['command']}`\n\n{measured['machine']['processor']}, {measured['created']}\n"
-    text = "\n".join([header, *(sheet.to_markdown() for sheet in tables)])
-    (args.out / "evaluation.md").write_text(text, encoding="utf-8")
+    written = [*_write_figures(args.out, measured, tables), *_write_pictures(args.out, evaluation, list(about))]
     for failure in evaluation.failures:
         console.print(f"left out: {failure.name} {failure.subject}: {failure.message}", soft_wrap=True, markup=False)
-    console.print(f"Wrote {args.out}/evaluation.json, evaluation.md", soft_wrap=True)
+    console.print(f"Wrote {', '.join(written)} in {args.out}", soft_wrap=True, markup=False)
     return 0
+
+
+def _write_figures(folder: Path, measured: dict[str, Any], tables: Sequence[Sheet]) -> list[str]:
+    """Write the figures as JSON and as Markdown; return the files' names."""
+    machine = measured["machine"]
+    heading = f"# Evaluation\n\n`{measured['command']}`\n\n{machine['processor']}, {measured['created']}\n"
+    texts = {
+        "evaluation.json": json.dumps(measured, indent=1, ensure_ascii=False),
+        "evaluation.md": "\n".join([heading, *(sheet.to_markdown() for sheet in tables)]),
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return list(texts)
+
+
+def _write_pictures(folder: Path, evaluation: Evaluation, subjects: Sequence[str]) -> list[str]:
+    """Write contact sheets of the worst cases, ours under plain names, and remove those of an earlier run."""
+    for old in folder.glob("worst_*.png"):
+        old.unlink()
+    names = []
+    for subject in subjects:
+        for kind, cases in worst(evaluation, subject).items():
+            names.append(f"worst_{kind}.png" if subject == Library.name else f"worst_{kind}_{subject}.png")
+            write_picture(np.ascontiguousarray(contact_sheet(tiles(cases))[..., ::-1]), folder / names[-1])
+    return names
 
 
 def _make_folder(folder: Path) -> None:

@@ -1,0 +1,119 @@
+"""Parts of pictures side by side, with what was found, what is true, and a caption each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facemesh_ros.draw import draw_faces
+from facemesh_ros.types import Face, Mesh, Roi, UInt8
+
+TILE_PX = 320
+COLUMNS = 4
+_LINE_PX = 19
+_LINES = 3
+_GAP_PX = 6
+_FONT, _FONT_SCALE = cv2.FONT_HERSHEY_SIMPLEX, 0.45
+_PAPER, _INK, _FIRST_INK = (24, 26, 30), (205, 210, 215), (255, 255, 255)
+_TRUTH, _TRUTH_EDGE = (60, 255, 90), (0, 40, 0)
+_OUT_OF_SIGHT = Roi(np.array([-1e4, -1e4]), 1.0, 0.0)
+"""So that no region and no label hide the face."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tile:
+    """One part of a picture."""
+
+    image_rgb: UInt8
+    """(H, W, 3), the whole picture."""
+    center_xy: NDArray[np.float64]
+    """(2,) px: middle of the square to show."""
+    side_px: float
+    """Of that square; what lies outside of the picture is dark."""
+    meshes: tuple[NDArray[Any], ...]
+    """(N, 3) px each."""
+    colors: tuple[int, ...]
+    """A number for each mesh: the same one, the same colour."""
+    truth: NDArray[np.float64] | None
+    """(68, 2) px."""
+    caption: tuple[str, ...]
+    """At most three lines of ASCII; what is too long is cut in the middle."""
+
+
+def around(points: NDArray[Any], margin: float) -> tuple[NDArray[np.float64], float]:
+    """Return centre and side, px, of a square that holds the points ``margin`` times over."""
+    low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
+    return np.asarray((low + high) / 2.0, np.float64), max(margin * float((high - low).max()), 8.0)
+
+
+def whole(image_rgb: UInt8) -> tuple[NDArray[np.float64], float]:
+    """Return centre and side, px, of a square that holds the picture."""
+    height, width = image_rgb.shape[:2]
+    return np.array([width - 1, height - 1]) / 2.0, float(max(width, height))
+
+
+def contact_sheet(tiles: Sequence[Tile]) -> UInt8:
+    """Return (H, W, 3) uint8 RGB: at least one tile, in rows."""
+    cell_h, cell_w = TILE_PX + _LINES * _LINE_PX + 2 * _GAP_PX, TILE_PX + _GAP_PX
+    columns = min(COLUMNS, len(tiles))
+    rows = -(-len(tiles) // columns)
+    sheet = np.empty((rows * cell_h + _GAP_PX, columns * cell_w + _GAP_PX, 3), np.uint8)
+    sheet[:] = _PAPER
+    for index, tile in enumerate(tiles):
+        top, left = (index // columns) * cell_h + _GAP_PX, (index % columns) * cell_w + _GAP_PX
+        sheet[top : top + TILE_PX, left : left + TILE_PX] = draw_tile(tile)
+        for line, text in enumerate(tile.caption[:_LINES]):
+            place = (left + 2, top + TILE_PX + (line + 1) * _LINE_PX - 4)
+            color = _FIRST_INK if line == 0 else _INK
+            cv2.putText(sheet, fitted(text), place, _FONT, _FONT_SCALE, color, 1, cv2.LINE_AA)
+    return sheet
+
+
+def draw_tile(tile: Tile) -> UInt8:
+    """Return (TILE_PX, TILE_PX, 3) uint8 RGB."""
+    canvas, scale, origin_xy = _cut(tile)
+    faces = [_face(mesh, n, scale, origin_xy) for mesh, n in zip(tile.meshes, tile.colors, strict=True)]
+    canvas = draw_faces(canvas, faces, order="rgb")
+    if tile.truth is not None:
+        for x, y in np.round((tile.truth - origin_xy) * scale).astype(int).tolist():
+            cv2.circle(canvas, (x, y), 3, _TRUTH_EDGE, -1, cv2.LINE_AA)
+            cv2.circle(canvas, (x, y), 2, _TRUTH, -1, cv2.LINE_AA)
+    return canvas
+
+
+def _cut(tile: Tile) -> tuple[UInt8, float, NDArray[np.float64]]:
+    """Return the square, scaled; the scale; and px of the picture at the middle of its first pixel."""
+    side = max(round(tile.side_px), 1)
+    left, top = np.round(tile.center_xy - (side - 1) / 2.0).astype(int).tolist()
+    height, width = tile.image_rgb.shape[:2]
+    square = np.empty((side, side, 3), np.uint8)
+    square[:] = _PAPER
+    x0, y0, x1, y1 = max(left, 0), max(top, 0), min(left + side, width), min(top + side, height)
+    if x0 < x1 and y0 < y1:
+        square[y0 - top : y1 - top, x0 - left : x1 - left] = tile.image_rgb[y0:y1, x0:x1]
+    scale = TILE_PX / side
+    how = cv2.INTER_AREA if scale < 1.0 else cv2.INTER_CUBIC
+    canvas = np.asarray(cv2.resize(square, (TILE_PX, TILE_PX), interpolation=how), np.uint8)
+    return canvas, scale, np.array([left, top]) - 0.5 + 0.5 / scale
+
+
+def _face(mesh: NDArray[Any], number: int, scale: float, origin_xy: NDArray[np.float64]) -> Face:
+    points = (np.asarray(mesh, np.float64) - [*origin_xy, 0.0]) * scale
+    shown = Mesh(points.astype(np.float32), 1.0)
+    return Face(max(number, 1), _OUT_OF_SIGHT, shown, shown)
+
+
+def fitted(text: str) -> str:
+    """Cut a line of ASCII in the middle so that it fits under a tile."""
+    text = text.encode("ascii", "replace").decode()
+    for keep in range(len(text), 8, -1):
+        half = keep // 2
+        shown = text if keep == len(text) else f"{text[:half]}..{text[-(keep - half) :]}"
+        if cv2.getTextSize(shown, _FONT, _FONT_SCALE, 1)[0][0] <= TILE_PX - 4:
+            return shown
+    return text[:8]
