@@ -21,6 +21,8 @@ _GAP_PX = 6
 _FONT, _FONT_SCALE = cv2.FONT_HERSHEY_SIMPLEX, 0.45
 _PAPER, _INK, _FIRST_INK = (24, 26, 30), (205, 210, 215), (255, 255, 255)
 _TRUTH, _TRUTH_EDGE = (60, 255, 90), (0, 40, 0)
+_DARK, _BRIGHT = 60.0, 150.0
+"""A tile of which nine tenths are below the first is shown with them up to the second."""
 _OUT_OF_SIGHT = Roi(np.array([-1e4, -1e4]), 1.0, 0.0)
 """So that no region and no label hide the face."""
 
@@ -37,8 +39,8 @@ class Tile:
     """Of that square; what lies outside of the picture is dark."""
     meshes: tuple[NDArray[Any], ...]
     """(N, 3) px each."""
-    colors: tuple[int, ...]
-    """A number for each mesh: the same one, the same colour."""
+    labels: tuple[str, ...]
+    """Written over each mesh, such as its id."""
     truth: NDArray[np.float64] | None
     """(68, 2) px."""
     caption: tuple[str, ...]
@@ -77,8 +79,10 @@ def contact_sheet(tiles: Sequence[Tile]) -> UInt8:
 def draw_tile(tile: Tile) -> UInt8:
     """Return (TILE_PX, TILE_PX, 3) uint8 RGB."""
     canvas, scale, origin_xy = _cut(tile)
-    faces = [_face(mesh, n, scale, origin_xy) for mesh, n in zip(tile.meshes, tile.colors, strict=True)]
-    canvas = draw_faces(canvas, faces, order="rgb")
+    faces = [_face(mesh, scale, origin_xy) for mesh in tile.meshes]
+    canvas = draw_faces(_brightened(canvas), faces, order="rgb")
+    for face, label in zip(faces, tile.labels, strict=True):
+        _write_over(canvas, face.mesh.points, label)
     if tile.truth is not None:
         for x, y in np.round((tile.truth - origin_xy) * scale).astype(int).tolist():
             cv2.circle(canvas, (x, y), 3, _TRUTH_EDGE, -1, cv2.LINE_AA)
@@ -102,10 +106,26 @@ def _cut(tile: Tile) -> tuple[UInt8, float, NDArray[np.float64]]:
     return canvas, scale, np.array([left, top]) - 0.5 + 0.5 / scale
 
 
-def _face(mesh: NDArray[Any], number: int, scale: float, origin_xy: NDArray[np.float64]) -> Face:
+def _brightened(canvas: UInt8) -> UInt8:
+    """Return a dark picture brighter, as people could not see what it shows."""
+    bright = float(np.percentile(canvas, 90))
+    if bright >= _DARK:
+        return canvas
+    return np.asarray(np.clip(canvas * (_BRIGHT / max(bright, _BRIGHT / 20.0)), 0.0, 255.0), np.uint8)
+
+
+def _write_over(canvas: UInt8, points: NDArray[Any], label: str) -> None:
+    """Write above the top of a face, with a dark edge."""
+    top = points[points[:, 1].argmin()]
+    place = (round(float(top[0])) - 8, max(round(float(top[1])) - 6, 14))
+    for color, width in ((_PAPER, 4), (_FIRST_INK, 1)):
+        cv2.putText(canvas, label, place, _FONT, _FONT_SCALE, color, width, cv2.LINE_AA)
+
+
+def _face(mesh: NDArray[Any], scale: float, origin_xy: NDArray[np.float64]) -> Face:
     points = (np.asarray(mesh, np.float64) - [*origin_xy, 0.0]) * scale
     shown = Mesh(points.astype(np.float32), 1.0)
-    return Face(max(number, 1), _OUT_OF_SIGHT, shown, shown)
+    return Face(1, _OUT_OF_SIGHT, shown, shown)
 
 
 def fitted(text: str) -> str:

@@ -22,6 +22,8 @@ from facemesh_ros.types import UInt8
 
 MOST = 16
 """Tiles of a sheet."""
+_MOST_OF_A_CLIP = 6
+"""Frames in which faces were found twice: successive ones look alike."""
 _FACE_MARGIN, _SCENE_MARGIN = 1.8, 3.0
 
 Points = NDArray[Any]
@@ -47,10 +49,10 @@ class Case:
         """Lay it out on its picture."""
         center_xy, side_px = whole(image_rgb) if self.focus is None else around(self.focus, self.margin)
         faces = self.result.faces
-        colors = tuple(1 if face.identity is None else face.identity for face in faces)
+        labels = tuple("" if face.identity is None or self.frame is None else f"{face.identity}" for face in faces)
         place = self.path.name if self.frame is None else f"{self.path.name} frame {self.frame}"
         caption = (place, *self.why)
-        return Tile(image_rgb, center_xy, side_px, tuple(f.points for f in faces), colors, self.truth, caption)
+        return Tile(image_rgb, center_xy, side_px, tuple(f.points for f in faces), labels, self.truth, caption)
 
 
 def worst(evaluation: Evaluation, subject: str) -> dict[str, list[Case]]:
@@ -128,10 +130,10 @@ def _found_twice(evaluation: Evaluation, subject: str) -> Iterator[Case]:
     for clip in evaluation.clips:
         if subject in clip.subjects:
             watched = clip.subjects[subject]
+            places = [(frame, index) for frame, twice in enumerate(watched.duplicates) for index in twice]
             yield from (
                 _face_case(clip.clip.path, watched.results[frame], index, "found twice", frame)
-                for frame, twice in enumerate(watched.duplicates)
-                for index in twice
+                for frame, index in places[:: -(-len(places) // _MOST_OF_A_CLIP) or 1]
             )
 
 
