@@ -13,7 +13,14 @@ from facemesh_ros.tools.evaluation.rotations import (
     rotation_of_pose,
 )
 
-SOME = [Angles(0, 0, 0), Angles(30, 0, 0), Angles(0, 20, 0), Angles(0, 0, -40), Angles(-50, 25, 100), Angles(80, -60, 5)]
+SOME = [
+    Angles(0, 0, 0),
+    Angles(30, 0, 0),
+    Angles(0, 20, 0),
+    Angles(0, 0, -40),
+    Angles(-50, 25, 100),
+    Angles(80, -60, 5),
+]
 REFERENCE = np.array([[0, 0, 3], [-3, 1, 0], [3, 1, 0], [-2, -2, 1], [2, -2, 1], [0, -4, 0.5]], float)
 """A face in cm: nose, eyes, corners of the mouth, chin; x right, y up, z to the viewer."""
 

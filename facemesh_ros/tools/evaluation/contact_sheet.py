@@ -80,7 +80,7 @@ def draw_tile(tile: Tile) -> UInt8:
     """Return (TILE_PX, TILE_PX, 3) uint8 RGB."""
     canvas, scale, origin_xy = _cut(tile)
     faces = [_face(mesh, scale, origin_xy) for mesh in tile.meshes]
-    canvas = draw_faces(_brightened(canvas), faces, order="rgb")
+    canvas = draw_faces(canvas, faces, order="rgb")
     for face, label in zip(faces, tile.labels, strict=True):
         _write_over(canvas, face.mesh.points, label)
     if tile.truth is not None:
@@ -99,19 +99,19 @@ def _cut(tile: Tile) -> tuple[UInt8, float, NDArray[np.float64]]:
     square[:] = _PAPER
     x0, y0, x1, y1 = max(left, 0), max(top, 0), min(left + side, width), min(top + side, height)
     if x0 < x1 and y0 < y1:
-        square[y0 - top : y1 - top, x0 - left : x1 - left] = tile.image_rgb[y0:y1, x0:x1]
+        square[y0 - top : y1 - top, x0 - left : x1 - left] = _brightened(tile.image_rgb[y0:y1, x0:x1])
     scale = TILE_PX / side
     how = cv2.INTER_AREA if scale < 1.0 else cv2.INTER_CUBIC
     canvas = np.asarray(cv2.resize(square, (TILE_PX, TILE_PX), interpolation=how), np.uint8)
     return canvas, scale, np.array([left, top]) - 0.5 + 0.5 / scale
 
 
-def _brightened(canvas: UInt8) -> UInt8:
+def _brightened(picture: UInt8) -> UInt8:
     """Return a dark picture brighter, as people could not see what it shows."""
-    bright = float(np.percentile(canvas, 90))
+    bright = float(np.percentile(picture, 90))
     if bright >= _DARK:
-        return canvas
-    return np.asarray(np.clip(canvas * (_BRIGHT / max(bright, _BRIGHT / 20.0)), 0.0, 255.0), np.uint8)
+        return picture
+    return np.asarray(np.clip(picture * (_BRIGHT / max(bright, _BRIGHT / 20.0)), 0.0, 255.0), np.uint8)
 
 
 def _write_over(canvas: UInt8, points: NDArray[Any], label: str) -> None:

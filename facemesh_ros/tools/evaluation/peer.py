@@ -89,7 +89,14 @@ class MediaPipe(Subject):
         self._worker: Worker | None = None
         self._opened: set[str] = set()
         self._about: dict[str, Any] = {}
-        self._open("still")
+        try:
+            self._open("still")
+        except FaceMeshError as error:
+            self.close()
+            raise FaceMeshError(
+                f"{error}: name the python of an environment that has {PACKAGE}=={VERSION} with --peer-python, or "
+                "leave that out to have one made"
+            ) from error
 
     def still(self, image_rgb: UInt8) -> Result:
         """Look at a single picture."""

@@ -1,0 +1,66 @@
+"""A child that answers over pipes; the one here is a stand-in."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from facemesh_ros.errors import FaceMeshError
+from facemesh_ros.tools.evaluation.worker import Worker
+
+STAND_IN = Path(__file__).with_name("stand_in_peer.py")
+
+
+@pytest.fixture
+def worker(tmp_path):
+    with Worker("the peer", [sys.executable, str(STAND_IN)], tmp_path / "log", patience_s=30.0) as made:
+        made.ask({"do": "open", "mode": "still", "max_faces": 2})
+        yield made
+
+
+def process(worker, height, width, value=7):
+    request = {"do": "process", "mode": "still", "shape": [height, width, 3]}
+    return worker.ask(request, bytes([value]) * (height * width * 3))
+
+
+def test_requests_are_answered_in_order(worker):
+    for value in (1, 2, 3):
+        assert process(worker, 2, 40, value) == {"shape": [2, 478, 3], "ms": 2.5}
+        assert len(worker.read(2 * 478 * 3 * 4)) == 2 * 478 * 3 * 4
+
+
+def test_images_larger_than_a_pipe_go_through(worker):
+    assert process(worker, 2000, 1500)["shape"] == [2, 478, 3]
+
+
+def test_an_error_is_told_and_the_next_request_is_answered(worker):
+    with pytest.raises(FaceMeshError, match="the peer: ValueError: no such picture"):
+        process(worker, 3, 13)
+    assert process(worker, 1, 40)["shape"] == [1, 478, 3]
+
+
+def test_a_worker_that_ends_is_told_with_its_last_words(worker):
+    with pytest.raises(FaceMeshError, match=r"(?s)the peer ended with status 3; the end of its log.*the last words"):
+        process(worker, 1, 13)
+    assert not worker.is_running()
+    with pytest.raises(FaceMeshError, match="ended with status 3"):
+        process(worker, 1, 40)
+
+
+def test_a_worker_that_does_not_answer_is_ended(tmp_path):
+    with Worker("the peer", [sys.executable, str(STAND_IN)], tmp_path / "log", patience_s=1.0) as worker:
+        with pytest.raises(FaceMeshError, match=r"the peer has not answered for 1 s"):
+            process(worker, 2, 13)
+        worker._process.wait(10.0)
+        assert not worker.is_running()
+
+
+def test_a_program_that_does_not_exist_is_told(tmp_path):
+    with pytest.raises(FaceMeshError, match="the peer cannot be started"):
+        Worker("the peer", [str(tmp_path / "nothing")], tmp_path / "log")
+
+
+def test_closing_ends_the_worker(tmp_path):
+    worker = Worker("the peer", [sys.executable, str(STAND_IN)], tmp_path / "log")
+    worker.close()
+    assert worker._process.returncode == 0
