@@ -48,6 +48,11 @@ def test_a_square_that_misses_the_picture_is_dark():
     assert draw_tile(tile(center=(-900.0, 0.0))).max() < 60
 
 
+def test_a_huge_face_does_not_need_a_huge_square():
+    drawn = draw_tile(tile(side=1e6))
+    assert (drawn > 190).all(axis=2).mean() == pytest.approx(400 * 300 / 800**2, abs=0.02)
+
+
 @pytest.mark.parametrize("side", [80.0, 160.0, 640.0])
 def test_truth_is_drawn_where_the_picture_shows_it(side):
     """A dark dot in the picture, enlarged or reduced, ends up under the annotated point."""

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -89,3 +90,17 @@ def test_it_runs_on_its_own_and_tells_errors():
     done = subprocess.run(command, input=requests, capture_output=True, check=True, timeout=60)
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert answers == [{"error": "KeyError: 'still'"}, {"error": "KeyError: 'x'"}]
+
+
+def test_what_a_library_prints_does_not_come_between_the_answers(tmp_path):
+    (tmp_path / "mediapipe.py").write_text("print('a greeting', flush=True)")
+    done = subprocess.run(
+        [sys.executable, mediapipe_worker.__file__],
+        input=b'{"do": "open", "mode": "still", "max_faces": 1}\n',
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    assert [list(json.loads(line)) for line in done.stdout.splitlines()] == [["error"]]
+    assert b"a greeting" in done.stderr

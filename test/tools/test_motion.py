@@ -89,3 +89,15 @@ def test_a_segment_that_moves_has_no_deviation():
 def test_a_clip_cut_short_is_evaluated_as_far_as_it_goes():
     got = figures(motion([1, 1, 0, 0]), [[mesh_at((50, 50))]] * 2)
     assert list(got) == ["present 1"]
+
+
+def test_only_the_segment_after_an_absence_has_frames_to_be_back():
+    present = np.ones(300, bool)
+    present[150:165] = False
+    frames = [[mesh_at((50, 50))] if here else [] for here in present]
+    frames[165] = []
+    got = figures(motion(present), frames)
+    assert {name: one.frames_to_reacquire for name, one in got.items()} == {
+        **dict.fromkeys(("hold", "smooth", "absent", "jump", "dark", "hold2")),
+        "fast": 1,
+    }

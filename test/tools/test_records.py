@@ -78,6 +78,12 @@ def test_a_clip_is_shown_frame_by_frame_with_its_times(tmp_path):
     assert watched.segments == ()
 
 
+def test_a_shift_is_taken_off_in_clips_too(tmp_path):
+    write_clip_of(tmp_path, 1)
+    (record,) = examine(tmp_path, Scripted("it", frames=[result(found((53, 53)))]), shift_px=3.0).clips
+    np.testing.assert_allclose(record.subjects["it"].results[0].faces[0].points, found((50, 50)).points, atol=1e-5)
+
+
 def test_known_motion_is_compared_with_what_the_same_subject_finds_on_the_picture(tmp_path):
     write_motion(write_clip_of(tmp_path, 2).with_name("clip_gt.csv"), [1, 1])
     write_image(tmp_path / "mediapipe_expected" / "portrait.jpg")

@@ -23,6 +23,8 @@ _PAPER, _INK, _FIRST_INK = (24, 26, 30), (205, 210, 215), (255, 255, 255)
 _TRUTH, _TRUTH_EDGE = (60, 255, 90), (0, 40, 0)
 _DARK, _BRIGHT = 60.0, 150.0
 """A tile of which nine tenths are below the first is shown with them up to the second."""
+_WIDEST = 2.0
+"""A square is at most so many times as wide as the picture, however large a false face is."""
 _OUT_OF_SIGHT = Roi(np.array([-1e4, -1e4]), 1.0, 0.0)
 """So that no region and no label hide the face."""
 
@@ -92,9 +94,9 @@ def draw_tile(tile: Tile) -> UInt8:
 
 def _cut(tile: Tile) -> tuple[UInt8, float, NDArray[np.float64]]:
     """Return the square, scaled; the scale; and px of the picture at the middle of its first pixel."""
-    side = max(round(tile.side_px), 1)
-    left, top = np.round(tile.center_xy - (side - 1) / 2.0).astype(int).tolist()
     height, width = tile.image_rgb.shape[:2]
+    side = round(min(tile.side_px, _WIDEST * max(height, width)))
+    left, top = np.round(tile.center_xy - (side - 1) / 2.0).astype(int).tolist()
     square = np.empty((side, side, 3), np.uint8)
     square[:] = _PAPER
     x0, y0, x1, y1 = max(left, 0), max(top, 0), min(left + side, width), min(top + side, height)
