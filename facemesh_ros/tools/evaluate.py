@@ -165,7 +165,7 @@ def _subjects(args: argparse.Namespace, console: Console, stack: ExitStack) -> l
 
 
 def _reference_points() -> NDArray[Any] | None:
-    """Return the metric reference face, (M, 3), x right, y up, z to the viewer; None while there is none."""
+    """Return the reference face, (M, 3): x right, y down, z away, looking at the viewer; None while there is none."""
     return None
 
 

@@ -97,8 +97,7 @@ def test_a_picture_on_which_a_subject_failed_is_not_held_against_it(tmp_path):
 def test_head_pose_is_over_faces_with_a_measured_one(tmp_path):
     write_gt(tmp_path, [("gt/a.png", "s", True, [annotated(pose={"yaw": 10.0, **YAW})]),
                         ("gt/b.png", "s", True, [annotated(pose_approx={"yaw": 90.0, **YAW})])])  # fmt: skip
-    reference = found().points.astype(float) * [1.0, -1.0, -1.0]
-    got = measured(tmp_path, Scripted("it", [result(found())] * 2), reference=reference)["gt"]["pose"]["it"]
+    got = measured(tmp_path, Scripted("it", [result(found())] * 2), reference=found().points)["gt"]["pose"]["it"]
     assert got["mesh"]["faces"] == 1
     assert got["mesh"]["yaw"]["mae"] == pytest.approx(10.0, abs=1e-3)
     assert got["mesh"]["yaw"]["bias"] == pytest.approx(-10.0, abs=1e-3)

@@ -48,11 +48,10 @@ def test_a_shift_is_taken_off_before_comparing(tmp_path):
 def test_angles_are_those_of_the_mesh_and_of_the_subjects_own_pose(tmp_path):
     write_gt(tmp_path, [("gt/a.png", "s", True, [annotated()])])
     face = found()
-    reference = face.points.astype(float) * [1.0, -1.0, -1.0]
-    pose = np.eye(4)
-    pose[:3, :3] = np.diag([1.0, -1.0, -1.0]) @ rotation_from_angles(Angles(25.0, 0.0, 0.0))
+    pose, flip = np.eye(4), np.diag([1.0, -1.0, -1.0])
+    pose[:3, :3] = flip @ rotation_from_angles(Angles(25.0, 0.0, 0.0)) @ flip
     given = Found(face.points, camera_from_head=pose)
-    (record,) = examine(tmp_path, Scripted("it", [result(given)]), reference=reference).annotated
+    (record,) = examine(tmp_path, Scripted("it", [result(given)]), reference=face.points).annotated
     (score,) = record.subjects["it"].scores
     assert score.angles.yaw == pytest.approx(0.0, abs=1e-4)
     assert score.own_angles.yaw == pytest.approx(25.0)

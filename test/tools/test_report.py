@@ -45,8 +45,7 @@ def data(tmp_path):
 
 
 def made(folder, *subjects):
-    reference = found().points.astype(float) * [1.0, -1.0, -1.0]
-    evaluation = Examiner(subjects, read_data(folder), reference=reference).examine()
+    evaluation = Examiner(subjects, read_data(folder), reference=found().points).examine()
     names = [subject.name for subject in subjects]
     return {sheet.title: sheet for sheet in sheets(figures(evaluation, names), names)}
 

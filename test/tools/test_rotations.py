@@ -21,8 +21,9 @@ SOME = [
     Angles(-50, 25, 100),
     Angles(80, -60, 5),
 ]
-REFERENCE = np.array([[0, 0, 3], [-3, 1, 0], [3, 1, 0], [-2, -2, 1], [2, -2, 1], [0, -4, 0.5]], float)
-"""A face in cm: nose, eyes, corners of the mouth, chin; x right, y up, z to the viewer."""
+REFERENCE = np.array([[0, 0, -3], [-3, -1, 0], [3, -1, 0], [-2, 2, -1], [2, 2, -1], [0, 4, -0.5]], float)
+"""A face in cm: nose, eyes, corners of the mouth, chin; x right, y down, z away."""
+VIEWER_FROM_IMAGE = np.diag([1.0, -1.0, -1.0])
 
 
 @pytest.mark.parametrize("angles", SOME)
@@ -52,25 +53,33 @@ def test_a_positive_yaw_takes_the_nose_to_the_images_left():
 
 @pytest.mark.parametrize("angles", SOME)
 def test_the_rotation_of_a_mesh_is_found_whatever_its_scale_and_place(angles):
-    turned = 40.0 * REFERENCE @ rotation_from_angles(angles).T
-    mesh = turned * [1.0, -1.0, -1.0] + [320.0, 240.0, 5.0]
+    turned = 40.0 * REFERENCE @ VIEWER_FROM_IMAGE @ rotation_from_angles(angles).T @ VIEWER_FROM_IMAGE
+    mesh = turned + [320.0, 240.0, 5.0]
     np.testing.assert_allclose(rotation_of_mesh(mesh, REFERENCE), rotation_from_angles(angles), atol=1e-9)
 
 
 def test_points_beyond_the_reference_are_left_out():
-    mesh = np.concatenate([REFERENCE * [1.0, -1.0, -1.0], [[500.0, 500.0, 500.0]]])
+    mesh = np.concatenate([REFERENCE, [[500.0, 500.0, 500.0]]])
     np.testing.assert_allclose(rotation_of_mesh(mesh, REFERENCE), np.eye(3), atol=1e-9)
 
 
 def test_a_mirrored_mesh_still_gives_a_rotation():
-    rotation = rotation_of_mesh(REFERENCE * [-1.0, -1.0, -1.0], REFERENCE)
+    rotation = rotation_of_mesh(-REFERENCE, REFERENCE)
     assert np.linalg.det(rotation) == pytest.approx(1.0)
 
 
 def test_a_head_that_faces_the_camera_has_no_angles():
-    facing = np.diag([1.0, -1.0, -1.0, 1.0])  # head: y up, z to the viewer; camera: y down, z away
-    got = angles_from_rotation(rotation_of_pose(facing))
+    got = angles_from_rotation(rotation_of_pose(np.eye(4)))
     assert (got.yaw, got.pitch, got.roll) == pytest.approx((0.0, 0.0, 0.0))
+
+
+@pytest.mark.parametrize("angles", SOME)
+def test_a_pose_and_the_mesh_that_it_makes_have_the_same_angles(angles):
+    pose = np.eye(4)
+    pose[:3, :3] = VIEWER_FROM_IMAGE @ rotation_from_angles(angles) @ VIEWER_FROM_IMAGE
+    mesh = REFERENCE @ pose[:3, :3].T
+    np.testing.assert_allclose(rotation_of_pose(pose), rotation_from_angles(angles), atol=1e-12)
+    np.testing.assert_allclose(rotation_of_mesh(mesh, REFERENCE), rotation_from_angles(angles), atol=1e-9)
 
 
 def test_errors_with_and_without_the_bias():

@@ -134,7 +134,7 @@ class Examiner:
     shift_px: float = 0.0
     """Taken off x and y of everything that any subject finds."""
     reference: NDArray[Any] | None = None
-    """(M, 3): a reference face for head poses from meshes; x right, y up, z to the viewer."""
+    """(M, 3): a reference face for head poses from meshes; x right, y down, z away, looking at the viewer."""
     advance: Callable[[str], None] = lambda _: None
     """Told the name of each picture and clip before its turn, and "" after each frame."""
 

@@ -55,10 +55,10 @@ def rotation_of_mesh(mesh: NDArray[Any], reference: NDArray[Any]) -> Matrix:
 
     Args:
         mesh: (N, 3) px: x right, y down, z away; the points after those of the reference are left out.
-        reference: (M, 3), M ≤ N, in any unit: x right, y up, z to the viewer.
+        reference: (M, 3), M ≤ N, in any unit: the axes of an image that the face looks straight out of, as above.
     """
     target = np.asarray(mesh, np.float64)[: len(reference)] @ _VIEWER_FROM_IMAGE
-    source = np.asarray(reference, np.float64)
+    source = np.asarray(reference, np.float64) @ _VIEWER_FROM_IMAGE
     covariance = (target - target.mean(axis=0)).T @ (source - source.mean(axis=0))
     left, _, right = np.linalg.svd(covariance)
     handedness = np.sign(np.linalg.det(left @ right))
@@ -66,8 +66,13 @@ def rotation_of_mesh(mesh: NDArray[Any], reference: NDArray[Any]) -> Matrix:
 
 
 def rotation_of_pose(camera_from_head: NDArray[Any]) -> Matrix:
-    """Return the rotation of a (4, 4) pose in the camera's optical frame, the head's axes being as above."""
-    return np.asarray(_VIEWER_FROM_IMAGE @ np.asarray(camera_from_head)[:3, :3], np.float64)
+    """Return the rotation of a (4, 4) pose in the camera's optical frame.
+
+    The head's axes are those of the reference face: x to the person's left, y down, z into the head, so that a head
+    that faces the camera is not turned.
+    """
+    turned = np.asarray(camera_from_head, np.float64)[:3, :3]
+    return np.asarray(_VIEWER_FROM_IMAGE @ turned @ _VIEWER_FROM_IMAGE, np.float64)
 
 
 @dataclass(frozen=True)
