@@ -12,10 +12,11 @@ import os
 import platform
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timezone
 from importlib import metadata
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from facemesh_ros.tools.evaluation.datasets import KINDS, Data, read_data
 from facemesh_ros.tools.evaluation.figures import figures
 from facemesh_ros.tools.evaluation.peer import MediaPipe, peer_python
 from facemesh_ros.tools.evaluation.records import Evaluation, Examiner
-from facemesh_ros.tools.evaluation.report import Sheet, sheets
+from facemesh_ros.tools.evaluation.report import LEAST_WIDTH, Sheet, sheets
 from facemesh_ros.tools.evaluation.subjects import Library, Subject
 from facemesh_ros.tools.evaluation.worst import tiles, worst
 from facemesh_ros.tools.recording import write_picture
@@ -97,8 +98,7 @@ def run(args: argparse.Namespace) -> int:
     data = read_data(args.data, args.only, args.limit)
     _make_folder(args.out)
     console = Console()
-    if not console.is_terminal:
-        console.width = _WIDE
+    console.width = max(console.width, LEAST_WIDTH) if console.is_terminal else _WIDE
     with ExitStack() as stack:
         subjects = _subjects(args, console, stack)
         with _progress(console, data) as advance:
@@ -108,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
     measured = {**_circumstances(args), "subjects": about, **figures(evaluation, list(about))}
     tables = sheets(measured, list(about))
     for sheet in tables:
-        console.print(sheet.to_rich())
+        console.print(sheet.to_rich(), crop=False)
     written = [*_write_figures(args.out, measured, tables), *_write_pictures(args.out, evaluation, list(about))]
     for failure in evaluation.failures:
         console.print(f"left out: {failure.name} {failure.subject}: {failure.message}", soft_wrap=True, markup=False)
@@ -170,18 +170,21 @@ def _reference_points() -> NDArray[Any] | None:
 
 
 @contextmanager
-def _progress(console: Console, data: Data) -> Iterator[Any]:
-    """Show how far it has come, in pictures and frames."""
-    total = len(data.annotated) + len(data.counted) + sum(_frame_count(clip.path) for clip in data.clips)
+def _progress(console: Console, data: Data) -> Iterator[Callable[[str], None]]:
+    """Show how far it has come, in pictures and frames; yield what :class:`Examiner` tells its progress."""
+    lengths = dict.fromkeys([*(one.name for one in data.annotated), *(one.name for one in data.counted)], 1)
+    lengths |= {clip.name: _frame_count(clip.path) for clip in data.clips}
+    ends = dict(zip(lengths, accumulate(lengths.values()), strict=True))
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("", total=total)
-        clips = {clip.name for clip in data.clips}
+        task = progress.add_task("", total=sum(lengths.values()))
 
         def advance(name: str) -> None:
-            if name:
-                progress.update(task, description=name)
-            if name not in clips:
+            if (
+                name
+            ):  # containers do not always tell the number of their frames rightly: begin anew where each item does
+                progress.update(task, description=Path(name).name, completed=ends[name] - lengths[name])
+            else:
                 progress.advance(task)
 
         yield advance

@@ -82,6 +82,12 @@ def test_a_folder_with_nothing_to_evaluate_says_what_was_looked_for(tmp_path):
         read_data(tmp_path, ("gt",))
 
 
+def test_a_face_whose_eyes_are_one_point_is_refused(tmp_path):
+    write_gt(tmp_path, [("gt/a.png", "s", False, [{"pts68": [[1, 2]] * 68}])])
+    with pytest.raises(InputError, match="36 and 45 of pts68, are the same point"):
+        read_data(tmp_path)
+
+
 @pytest.mark.parametrize(
     "table",
     ["{", "[]", '{"items": [{"image": "a.png"}]}', '{"items": [{"image": "a", "faces": [{"pts68": [[1, 2]]}]}]}'],

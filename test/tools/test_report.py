@@ -17,13 +17,13 @@ from rich.console import Console
 from facemesh_ros.tools.evaluation.datasets import read_data
 from facemesh_ros.tools.evaluation.figures import figures
 from facemesh_ros.tools.evaluation.records import Evaluation, Examiner
-from facemesh_ros.tools.evaluation.report import Sheet, sheets
+from facemesh_ros.tools.evaluation.report import LEAST_WIDTH, Sheet, sheets
 from facemesh_ros.tools.evaluation.subjects import Found
 
 OFF_5_PX = (53.0, 54.0)
 TITLES = [
-    "Annotated faces: found, and how far off (mean / median)",
-    "The faces that all have found: the fair comparison of points (mean / median)",
+    "Annotated faces: found, and how far off",
+    "The faces that all have found: the fair comparison of points",
     "Annotated pictures: false faces, duplicates, time",
     "Head pose",
     "Pictures with a known number of faces",
@@ -62,14 +62,14 @@ def rows(sheet):
 def test_two_subjects_stand_one_above_the_other(data):
     tables = made(data, subject(), subject("peer", (50.0, 50.0), identity=None))
     assert list(tables) == TITLES
-    error = f"{5 / 60:.4f} / {5 / 60:.4f}"
+    error = "8.33 / 8.33"
     assert [row[:5] for row in rows(tables[TITLES[0]])[:2]] == [
         ["all", "ours", "1/2", "50 %", error],
-        ["all", "peer", "1/2", "50 %", "0.0000 / 0.0000"],
+        ["all", "peer", "1/2", "50 %", "0.00 / 0.00"],
     ]
     assert [row[:4] for row in rows(tables[TITLES[1]])[:2]] == [
         ["all", "ours", "1", error],
-        ["all", "peer", "1", "0.0000 / 0.0000"],
+        ["all", "peer", "1", "0.00 / 0.00"],
     ]
     assert rows(tables[TITLES[2]])[0] == ["1 pictures", "ours", "0 in 1", "0", "4.0", "4.0"]
     assert rows(tables[TITLES[3]])[0] == [
@@ -103,6 +103,16 @@ def test_a_sheet_as_markdown():
         "## A [title]\n\nA note.\n\n| what |  | n |\n| --- | --- | ---: |\n"
         "| a \\| b | x | 1 |\n| a \\| b | y | 2 |\n| c | x | – |\n"
     )
+
+
+def test_figures_are_never_cut(data):
+    """At the least width, with the longest names and counts that fit."""
+    cells = ("100/100", "100 %", "15.08 / 15.08", "15.08 / 15.08", "15.08 / 15.08", "15.08 / 15.08")
+    headings = made(data, subject())[TITLES[0]].headings
+    console = Console(width=LEAST_WIDTH)
+    with console.capture() as capture:
+        console.print(Sheet("t", "", headings, (("a source with a long name " * 3, "facemesh_ros", *cells),)).to_rich())
+    assert " ".join(cells) in " ".join(capture.get().split())
 
 
 def test_a_sheet_in_a_terminal_names_what_repeats_once():

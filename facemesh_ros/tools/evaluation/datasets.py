@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facemesh_ros.errors import InputError
-from facemesh_ros.tools.evaluation.accuracy import face_size
+from facemesh_ros.tools.evaluation.accuracy import eye_distance, face_size
 from facemesh_ros.tools.evaluation.ibug68 import Ibug68
 from facemesh_ros.tools.evaluation.motion import Motion
 from facemesh_ros.tools.evaluation.rotations import NAMES, Angles
@@ -166,6 +166,8 @@ def _face(face: dict[str, Any]) -> AnnotatedFace:
     points = np.asarray(face["pts68"], np.float64)
     if points.shape != (68, 2) or not np.isfinite(points).all():
         raise ValueError(f"pts68 has shape {points.shape}; it must be 68 finite x, y")
+    if eye_distance(points) == 0.0:
+        raise ValueError("the outer corners of the eyes, 36 and 45 of pts68, are the same point")
     pose = _angles(face.get("pose"))
     binned = pose if pose is not None else _angles(face.get("pose_approx"))
     return AnnotatedFace(

@@ -71,8 +71,8 @@ def _groups(cases: Sequence[Case]) -> list[tuple[str, list[Case]]]:
     sources = dict.fromkeys(case.source for case in cases)
     groups = [("all", list(cases)), ("strong", strong)]
     groups += [(source, [case for case in cases if case.source == source]) for source in sources]
-    groups += [(f"strong, size {b.name}", _in_bin(strong, b, lambda case: case.face.size_px)) for b in SIZE_BINS]
-    return groups + [(f"strong, |yaw| {b.name}", _in_bin(strong, b, _abs_yaw)) for b in YAW_BINS]
+    groups += [(f"size {b.name}", _in_bin(strong, b, lambda case: case.face.size_px)) for b in SIZE_BINS]
+    return groups + [(f"|yaw| {b.name}", _in_bin(strong, b, _abs_yaw)) for b in YAW_BINS]
 
 
 def _abs_yaw(case: Case) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from rich import box
 from rich.markup import escape
@@ -12,6 +12,12 @@ from rich.table import Table
 
 Figures = Mapping[str, Any]
 NONE = "–"
+_CLIP_NOTE = "Faces:frames: so many faces in so many frames. Duplicates: over all frames. ms: median and p95."
+LEAST_WIDTH = 120
+"""Columns that the tables need; a narrower terminal breaks their lines."""
+_NME_NOTE = (
+    "Mean / median distance of points in % of the distance of the eyes' outer corners (iod) or of the face size (box)."
+)
 
 
 @dataclass(frozen=True)
@@ -25,10 +31,14 @@ class Sheet:
 
     def to_rich(self) -> Table:
         """Lay it out for a terminal, with a line between different things."""
-        table = Table(title=escape(self.title), caption=escape(self.note) or None, box=box.SIMPLE_HEAD)
+        table = Table(
+            title=escape(self.title), caption=escape(self.note) or None, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
+        )
         table.title_justify = table.caption_justify = "left"
         for index, heading in enumerate(self.headings):
-            table.add_column(escape(heading), justify="left" if index < 2 else "right", overflow="fold")
+            # Names may be broken into lines; a figure that is cut off would be a wrong one.
+            justify: Literal["left", "right"] = "right" if index > 1 else "left"
+            table.add_column(escape(heading), justify=justify, overflow="fold", no_wrap=index > 0)
         following = [*(row[0] for row in self.rows[1:]), ""]
         for index, (row, after) in enumerate(zip(self.rows, following, strict=True)):
             repeated = index > 0 and self.rows[index - 1][0] == row[0]
@@ -61,7 +71,7 @@ def _annotated_sheets(gt: Figures | None, subjects: Sequence[str]) -> Iterator[S
         for g in groups
         for name, one in g["subjects"].items()
     ]
-    yield Sheet("Annotated faces: found, and how far off (mean / median)", "", headings, tuple(rows))
+    yield Sheet("Annotated faces: found, and how far off", _NME_NOTE, headings, tuple(rows))
     if len(subjects) > 1:
         common = [(g["group"], g["common"]) for g in groups if g["common"]["faces"]]
         rows = [
@@ -69,8 +79,8 @@ def _annotated_sheets(gt: Figures | None, subjects: Sequence[str]) -> Iterator[S
             for name, one in common
             for who, figures in one["subjects"].items()
         ]
-        title = "The faces that all have found: the fair comparison of points (mean / median)"
-        yield Sheet(title, "", ("faces", "", "number", *headings[4:]), tuple(rows))
+        title = "The faces that all have found: the fair comparison of points"
+        yield Sheet(title, _NME_NOTE, ("faces", "", "number", *headings[4:]), tuple(rows))
     yield _pictures_sheet(gt["pictures"])
     yield _pose_sheet(gt["pose"])
 
@@ -163,8 +173,8 @@ def _clip_sheets(videos: Sequence[Figures]) -> Iterator[Sheet]:
         )
         for clip, name, one in watched
     ]
-    headings = ("clip", "", "frames with face", "faces:frames", "back again", "chains", "duplicates", "ms, median")
-    yield Sheet("Clips: faces and time", "", (*headings, "ms, p95"), tuple(rows))
+    headings = ("clip", "", "with face", "faces:frames", "back again", "chains", "duplicates", "ms", "p95")
+    yield Sheet("Clips: faces and time", _CLIP_NOTE, headings, tuple(rows))
     yield _ids_sheet(watched)
     yield _jitter_sheet(watched)
     yield _motion_sheet(watched)
@@ -240,7 +250,7 @@ def _number(value: float | None) -> str:
 
 
 def _mean_median(one: Figures | None) -> str:
-    return NONE if one is None else f"{one['mean']:.4f} / {one['median']:.4f}"
+    return NONE if one is None else f"{100.0 * one['mean']:.2f} / {100.0 * one['median']:.2f}"
 
 
 def _ms(one: Figures | None) -> tuple[str, str]:
