@@ -7,11 +7,15 @@ that the networks see what they were trained on.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
 from facemesh_ros.errors import InputError
 from facemesh_ros.types import Detection, Float32, Float64, Roi
+
+Pair = Sequence[float]
+"""x and y, px."""
 
 ROI_SCALE = 1.5
 """Side of a region over the long side of the box that it comes from (both from detections and from meshes)."""
@@ -26,9 +30,9 @@ def roi_from_detection(detection: Detection) -> Roi:
     Raises:
         InputError: the box is empty.
     """
-    corners = detection.box_xyxy.astype(np.float64).reshape(2, 2)
-    right, left = detection.keypoints[[RIGHT_EYE_KEYPOINT, LEFT_EYE_KEYPOINT]].astype(np.float64)
-    return _roi_around(corners, right, left)
+    left, top, right, bottom = detection.box_xyxy.tolist()
+    eyes = detection.keypoints[[RIGHT_EYE_KEYPOINT, LEFT_EYE_KEYPOINT]].tolist()
+    return _roi_around((left, top), (right, bottom), *eyes)
 
 
 def roi_from_points(points: Float32) -> Roi:
@@ -37,17 +41,20 @@ def roi_from_points(points: Float32) -> Roi:
     Raises:
         InputError: all points coincide.
     """
-    xy = points[:, :2].astype(np.float64)
-    corners = np.stack([xy.min(axis=0), xy.max(axis=0)])
-    return _roi_around(corners, xy[RIGHT_EYE_OUTER_CORNER], xy[LEFT_EYE_OUTER_CORNER])
+    columns = points[:, :2].T.copy()  # whole rows of x and y: their extremes take a tenth of the time
+    eyes = columns[:, [RIGHT_EYE_OUTER_CORNER, LEFT_EYE_OUTER_CORNER]].T.tolist()
+    return _roi_around(columns.min(axis=1).tolist(), columns.max(axis=1).tolist(), *eyes)
 
 
-def _roi_around(corners: Float64, right_eye: Float64, left_eye: Float64) -> Roi:
-    long_side = float((corners[1] - corners[0]).max())
+def _roi_around(low_xy: Pair, high_xy: Pair, right_eye_xy: Pair, left_eye_xy: Pair) -> Roi:
+    """Work in Python's floats: for so few numbers that is faster than arrays, and as exact."""
+    (left, top), (right, bottom) = low_xy, high_xy
+    long_side = max(right - left, bottom - top)
     if long_side <= 0.0:
-        raise InputError(f"a region needs a box with an extent; got corners {corners.tolist()}")
-    dx, dy = left_eye - right_eye
-    return Roi(corners.mean(axis=0), ROI_SCALE * long_side, math.atan2(dy, dx))
+        raise InputError(f"a region needs a box with an extent; got corners {low_xy} and {high_xy}")
+    center_xy = np.array([0.5 * (left + right), 0.5 * (top + bottom)])
+    angle = math.atan2(left_eye_xy[1] - right_eye_xy[1], left_eye_xy[0] - right_eye_xy[0])
+    return Roi(center_xy, ROI_SCALE * long_side, angle)
 
 
 def image_from_crop(roi: Roi, crop_size: int) -> Float64:
