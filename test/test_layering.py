@@ -10,7 +10,7 @@ PACKAGE = ROOT / "facemesh_ros"
 LAYERS = (
     {"errors"},
     {"types", "config", "topology"},
-    {"geometry", "filters", "pose", "gaze", "models", "warp"},
+    {"geometry", "filters", "pose", "gaze", "models", "warp", "identity"},
     {"session"},
     {"detector", "mesh_net", "tracker"},
     {"pipeline", "draw"},
