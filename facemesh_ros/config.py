@@ -203,6 +203,26 @@ class TrackerConfig(Section):
     """Who is who."""
 
     min_presence: float = _tunable(0.5, "A face whose presence falls below this is lost.", bounds=(0.0, 1.0))
+    min_hits: int = _tunable(
+        1,
+        "A new face is published, and given its id, once it has been seen in this many images in a row; more keep "
+        "short-lived mistakes out and cost their time. A face that returns is published at once.",
+        bounds=(1, 1000),
+    )
+    reacquire_s: float = _tunable(
+        2.0,
+        "A face that returns within this time gets its id back, if place, size and shape are plausible. 0 gives none "
+        "back.",
+        bounds=(0.0, 3600.0),
+        unit="s",
+    )
+    coast_s: float = _tunable(
+        0.2,
+        "So long after a face was lost, its place is kept for it, it is tried in every image where it should be by "
+        "now, and faces are looked for in every image. At most reacquire_s counts.",
+        bounds=(0.0, 60.0),
+        unit="s",
+    )
 
 
 @dataclass(frozen=True)

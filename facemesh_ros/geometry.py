@@ -22,6 +22,10 @@ ROI_SCALE = 1.5
 RIGHT_EYE_KEYPOINT, LEFT_EYE_KEYPOINT = 0, 1
 RIGHT_EYE_OUTER_CORNER, LEFT_EYE_OUTER_CORNER = 33, 263
 """Mesh points whose direction is the face's roll."""
+INNER_SHARE = 0.25
+"""A smaller face whose centre is nearer to a larger one's than this share of the larger's size lies inside it."""
+SAME_FACE_OVERLAP = 0.5
+"""Regions whose squares overlap more (intersection over union) show one face, as in the reference's association."""
 
 
 def roi_from_detection(detection: Detection) -> Roi:
@@ -82,10 +86,15 @@ def to_image(points_xy: Float64, image_from_crop: Float64) -> Float64:
     return mapped
 
 
-def bounds_xyxy(roi: Roi) -> Float64:
-    """Return the region's square without its turn, (4,) px: what regions are compared by."""
-    half = 0.5 * roi.size
-    return np.concatenate([roi.center_xy - half, roi.center_xy + half])
+def shows_same_face(one: Roi, other: Roi) -> bool:
+    """Say whether two regions, each around a face, show one: their squares overlap, or one face is inside the other."""
+    dx, dy = abs(one.center_xy - other.center_xy).tolist()
+    larger, smaller = max(one.size, other.size), min(one.size, other.size)
+    if max(dx, dy) < INNER_SHARE * larger / ROI_SCALE:
+        return True
+    reach = 0.5 * (larger + smaller)
+    common = min(max(reach - dx, 0.0), smaller) * min(max(reach - dy, 0.0), smaller)
+    return bool(common > SAME_FACE_OVERLAP * (larger * larger + smaller * smaller - common))
 
 
 def overlaps(box_xyxy: Float64, boxes_xyxy: Float64) -> Float64:

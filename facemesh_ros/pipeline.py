@@ -14,8 +14,10 @@ from facemesh_ros.detector import Detector
 from facemesh_ros.errors import ConfigError, InputError
 from facemesh_ros.filters import TrackFilters
 from facemesh_ros.mesh_net import MeshNet
+from facemesh_ros.search import Search
 from facemesh_ros.session import Session
-from facemesh_ros.tracker import Track, Tracker
+from facemesh_ros.track import Track
+from facemesh_ros.tracker import Tracker
 from facemesh_ros.types import Camera, Face, Mesh, Roi, UInt8
 
 DETECTORS = {"short": ("detector_short",), "full": ("detector_full",), "auto": ("detector_short", "detector_full")}
@@ -58,6 +60,7 @@ class FaceMesher:
         self._mesh_net = MeshNet(mesh)
         self._detector = Detector(detectors, self.config.detector.min_score)
         self._tracker = Tracker(self.config)
+        self._search = Search(self.config)
         self._filters = TrackFilters(self.config.filter)
 
     def process(self, image_rgb: UInt8, stamp: float, camera: Camera | None = None) -> tuple[Face, ...]:
@@ -74,9 +77,10 @@ class FaceMesher:
             InputError: an argument is not as above; the tracks stay as they were.
         """
         image_rgb = _checked(image_rgb, stamp, camera)
-        self._tracker.follow(self._meshes(image_rgb, self._tracker.rois))
-        if self._tracker.wants_detection(stamp):
+        self._tracker.follow(self._meshes(image_rgb, self._tracker.rois(stamp)), stamp)
+        if self._search.wants_look(self._tracker, stamp):
             self._find_new(self._tracker, image_rgb, stamp)
+            self._search.looked(stamp)
         self._filters.keep(track.track_id for track in self._tracker.tracks)
         return tuple(self._face(track, stamp) for track in self._tracker.tracks)
 
@@ -86,13 +90,14 @@ class FaceMesher:
         The stream's tracks neither matter nor change. Arguments and errors as for :meth:`process`.
         """
         image_rgb = _checked(image_rgb, 0.0, camera)
-        tracker = Tracker(self.config)
+        tracker = Tracker(self.config.with_dotted({"tracker.min_hits": 1}))
         self._find_new(tracker, image_rgb, 0.0)
         return tuple(Face(track.track_id, track.roi, track.mesh, track.mesh) for track in tracker.tracks)
 
     def reset(self) -> None:
         """Forget all tracks. Their ids are not used again."""
         self._tracker.reset()
+        self._search.reset()
 
     def configure(self, config: Config) -> None:
         """Go on with other live settings; the tracks are kept.
@@ -104,15 +109,15 @@ class FaceMesher:
         fixed = [t.name for t in Config.tunables() if not t.live and old[t.name] != new[t.name]]
         if fixed:
             raise ConfigError(f"{', '.join(fixed)} cannot change while the networks are loaded: make a new FaceMesher")
-        self.config = self._tracker.config = config
+        self.config = self._tracker.config = self._search.config = config
         self._detector.min_score = config.detector.min_score
         self._filters.configure(config.filter)
 
     def _find_new(self, tracker: Tracker, image_rgb: UInt8, stamp: float) -> None:
         with self._stage("detect"):
             detections = self._detector.detect(image_rgb, self.config.max_faces)
-        rois = tracker.new_rois(detections, stamp)
-        tracker.add(rois, self._meshes(image_rgb, rois))
+        rois = tracker.new_rois(detections)
+        tracker.add(rois, self._meshes(image_rgb, rois), stamp)
 
     def _meshes(self, image_rgb: UInt8, rois: tuple[Roi, ...]) -> tuple[Mesh | None, ...]:
         with self._stage("mesh"):

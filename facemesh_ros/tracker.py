@@ -1,115 +1,198 @@
-"""Who is who, where to look next, and when to look for new faces.
+"""Who is who, and where to look next.
 
-The one place with state beside the filters. It sees stamps, regions, detections and raw meshes; never images or clocks.
+The one place with state beside the filters and the search. It sees stamps, regions, detections and raw meshes; never
+images or clocks. What makes two sights one face is in :mod:`facemesh_ros.identity`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from facemesh_ros.config import Config
 from facemesh_ros.errors import InputError
-from facemesh_ros.geometry import bounds_xyxy, overlaps, roi_from_detection, roi_from_points
+from facemesh_ros.geometry import ROI_SCALE, roi_from_detection, shows_same_face
+from facemesh_ros.identity import IMPLAUSIBLE, Likeness, assign
+from facemesh_ros.track import UNCONFIRMED, Sight, Track
 from facemesh_ros.types import Detection, Mesh, Roi
 
-SAME_FACE_OVERLAP = 0.5
-"""Regions whose squares overlap more (intersection over union) show one face, as in the reference's association."""
 SPARE_REGIONS = 2
 """So many more regions than there is room for are tried when new faces are looked for."""
-
-
-@dataclass(frozen=True)
-class Track:
-    """A face that is being followed."""
-
-    track_id: int
-    roi: Roi
-    """Where the network looked for ``mesh``."""
-    mesh: Mesh
-    next_roi: Roi
-    """Where it will look in the next image."""
+LONGEST_STEP_S = 1.0
+"""A face seen in the last image is followed over this gap even where reacquire_s is shorter (a camera at 1 Hz)."""
+MUCH_LARGER = 1.5
+"""So many times as large, of two sights of one face, one is taken for the face and the other for a part of it."""
 
 
 class Tracker:
-    """The faces in view."""
+    """The faces in view, and those that left a moment ago."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.tracks: tuple[Track, ...] = ()
-        """Sorted by id."""
+        self._followed: tuple[Track, ...] = ()
+        """Seen in the last image: by id, then those not confirmed yet in the order in which they were found."""
+        self._lost: tuple[Track, ...] = ()
+        """Confirmed ones that may return, by id."""
+        self._stamp = 0.0
+        self._place_free = False
+        """A place was given up in the last image."""
+        self._doubtful: tuple[Roi, ...] = ()
+        """Around meshes of the last image that were taken for no face."""
         self._next_id = 1
-        self._looked_at: float | None = None
-        self._lost_one = False
 
     @property
-    def rois(self) -> tuple[Roi, ...]:
-        """Where the last meshes say the faces are, in the order of ``tracks``."""
-        return tuple(track.next_roi for track in self.tracks)
+    def tracks(self) -> tuple[Track, ...]:
+        """The confirmed faces seen in the last image, sorted by id: what is published."""
+        return tuple(track for track in self._followed if track.track_id != UNCONFIRMED)
 
-    def follow(self, meshes: Sequence[Mesh | None]) -> None:
-        """Take the meshes found in :attr:`rois`; drop faces that are gone and the younger of two tracks of one face."""
-        kept: list[Track] = []
-        for track, mesh in zip(self.tracks, meshes, strict=True):
-            moved = self._track(track.track_id, track.next_roi, mesh)
-            if moved is not None and not _is_known(moved.next_roi, _next_rois(kept)):
-                kept.append(moved)
-        self._lost_one = len(kept) < len(self.tracks)
-        self.tracks = tuple(kept[: self.config.max_faces])
+    @property
+    def room(self) -> int:
+        """How many more faces may be followed."""
+        return self.config.max_faces - len(self._followed)
 
-    def wants_detection(self, stamp: float) -> bool:
-        """Say whether to look for new faces: there is room, and one was just lost, none is left, or it is time."""
-        if len(self.tracks) >= self.config.max_faces:
-            return False
-        if not self.tracks or self._lost_one or self._looked_at is None:
-            return True
-        return not 0.0 <= stamp - self._looked_at < self.config.detector.interval_s
+    @property
+    def lost_one(self) -> bool:
+        """Say whether a face has been lost, and its place is kept or was given up in the last image."""
+        return self._place_free or bool(self._coasting(self._stamp))
 
-    def new_rois(self, detections: Sequence[Detection], stamp: float) -> tuple[Roi, ...]:
-        """Return the regions of detections (best first) that no track covers.
+    def rois(self, stamp: float) -> tuple[Roi, ...]:
+        """Return where to look for the known faces in the image of this time.
+
+        For a face of the last image that is where its mesh says; for one lost a moment ago where it should be by now.
+        """
+        known = self._followed
+        return tuple(t.next_roi if t in known else self._ahead(t, stamp) for t in self._sought(stamp))
+
+    def follow(self, meshes: Sequence[Mesh | None], stamp: float) -> None:
+        """Take the meshes found in :meth:`rois` of this time: say whose they are and which faces are gone."""
+        sought, places = self._sought(stamp), self._places()
+        sights = _distinct(self._sights(self.rois(stamp), meshes))
+        self._stamp = stamp
+        pairs = self._pairs(sought, sights)
+        seen = {row: sought[row].followed(sights[column], stamp) for row, column in pairs}
+        self._lost = tuple(track for track in self._lost if track not in sought)
+        self._lose([track for row, track in enumerate(sought) if row not in seen])
+        self._followed = tuple(seen.values())
+        others = self._take_back(_others(sights, pairs))
+        self._confirm()
+        self._doubtful = tuple(sight.next_roi for sight in others)
+        self._place_free = self._places() < places
+
+    def new_rois(self, detections: Sequence[Detection]) -> tuple[Roi, ...]:
+        """Return the regions of detections that no track covers: where lost faces may be first, then by score.
 
         There are a few more than there is room for, so that a detection that turns out to be no face costs no face.
         """
-        self._looked_at = stamp
         fresh: list[Roi] = []
-        for detection in detections:
-            roi = roi_from_detection(detection)
-            if not _is_known(roi, (*self.rois, *fresh)):
+        known = [track.next_roi for track in self._followed]
+        detected = (roi_from_detection(detection) for detection in sorted(detections, key=_rank))
+        for roi in (*self._doubtful, *detected):
+            if not any(shows_same_face(roi, other) for other in (*known, *fresh)):
                 fresh.append(roi)
-        return tuple(fresh[: self.config.max_faces - len(self.tracks) + SPARE_REGIONS])
+        fresh.sort(key=self._is_strange)
+        return tuple(fresh[: max(self.room, 0) + SPARE_REGIONS])
 
-    def add(self, rois: Sequence[Roi], meshes: Sequence[Mesh | None]) -> None:
-        """Start a track, while there is room, for every mesh that is a face and is not followed already."""
-        for roi, mesh in zip(rois, meshes, strict=True):
-            track = self._track(self._next_id, roi, mesh)
-            has_room = len(self.tracks) < self.config.max_faces
-            if has_room and track is not None and not _is_known(track.next_roi, self.rois):
-                self.tracks = (*self.tracks, track)
-                self._next_id += 1
+    def add(self, rois: Sequence[Roi], meshes: Sequence[Mesh | None], stamp: float) -> None:
+        """Take the meshes found in :meth:`new_rois` in the image of this time: returning faces first, then new ones."""
+        self._stamp = stamp
+        known = [track.next_roi for track in self._followed]
+        sights = _distinct(self._sights(rois, meshes))
+        others = self._take_back([s for s in sights if not any(shows_same_face(s.next_roi, roi) for roi in known)])
+        room = max(self.config.max_faces - self._places(), 0)
+        self._followed += tuple(Track(UNCONFIRMED, s, stamp, 1, s.likeness) for s in others[:room])
+        self._confirm()
 
     def reset(self) -> None:
         """Forget all faces; ids go on and are not used again."""
-        self.tracks = ()
-        self._looked_at = None
-        self._lost_one = False
+        self._followed = self._lost = ()
+        self._place_free, self._doubtful = False, ()
 
-    def _track(self, track_id: int, roi: Roi, mesh: Mesh | None) -> Track | None:
-        if mesh is None or mesh.presence < self.config.tracker.min_presence:
-            return None
-        try:
-            return Track(track_id, roi, mesh, roi_from_points(mesh.points))
-        except InputError:  # all points in one place: no region can be made of it
-            return None
+    def _places(self) -> int:
+        """Return how many places are taken or kept."""
+        return len(self._followed) + len(self._coasting(self._stamp))
+
+    def _sought(self, stamp: float) -> tuple[Track, ...]:
+        """Return the faces to be followed into the image of this time, then the lost ones to be tried there."""
+        longest_s = max(self.config.tracker.reacquire_s, LONGEST_STEP_S)
+        return (*(track for track in self._followed if track.gap_s(stamp) <= longest_s), *self._coasting(stamp))
+
+    def _coasting(self, stamp: float) -> tuple[Track, ...]:
+        """Return the lost faces whose place is still kept."""
+        coast_s = min(self.config.tracker.coast_s, self.config.tracker.reacquire_s)
+        return tuple(track for track in self._lost if track.gap_s(stamp) <= coast_s)[: max(self.room, 0)]
+
+    def _ahead(self, track: Track, stamp: float) -> Roi:
+        ahead_xy = np.array(track.ahead_xy(stamp, self.config.tracker.coast_s))
+        return Roi(ahead_xy, track.next_roi.size, track.next_roi.angle)
+
+    def _sights(self, rois: Sequence[Roi], meshes: Sequence[Mesh | None]) -> list[Sight]:
+        sights = []
+        for roi, mesh in zip(rois, meshes, strict=True):
+            if mesh is not None and mesh.presence >= self.config.tracker.min_presence:
+                try:
+                    sights.append(Sight.of(roi, mesh))
+                except InputError:  # all points in one place
+                    continue
+        return sights
+
+    def _pairs(self, tracks: Sequence[Track], sights: Sequence[Sight]) -> tuple[tuple[int, int], ...]:
+        coast_s, stamp = self.config.tracker.coast_s, self._stamp
+        return assign([[track.cost(sight.likeness, stamp, coast_s) for sight in sights] for track in tracks])
+
+    def _lose(self, tracks: Iterable[Track]) -> None:
+        """Remember confirmed faces that are gone, and forget those that have been so for too long."""
+        lost = (*self._lost, *(track for track in tracks if track.track_id != UNCONFIRMED))
+        recent = (track for track in lost if track.gap_s(self._stamp) <= self.config.tracker.reacquire_s)
+        self._lost = tuple(sorted(recent, key=lambda track: track.track_id))
+
+    def _take_back(self, sights: Sequence[Sight]) -> list[Sight]:
+        """Give sights to the lost faces that they plausibly show, while there is room; return the other sights."""
+        pairs = sorted(self._pairs(self._lost, sights), key=lambda pair: self._lost[pair[0]].gap_s(self._stamp))
+        back = dict(pairs[: max(self.room, 0)])
+        self._followed += tuple(self._lost[row].returned(sights[column], self._stamp) for row, column in back.items())
+        self._lost = tuple(track for row, track in enumerate(self._lost) if row not in back)
+        return _others(sights, pairs)
+
+    def _confirm(self) -> None:
+        """Give ids to faces that have been seen often enough, and let the youngest go where fewer faces are allowed."""
+        named = []
+        for track in self._followed:
+            if track.track_id == UNCONFIRMED and track.hits >= self.config.tracker.min_hits:
+                named.append(replace(track, track_id=self._next_id))
+                self._next_id += 1
+            else:
+                named.append(track)
+        named.sort(key=lambda track: (track.track_id == UNCONFIRMED, track.track_id))
+        self._followed = tuple(named[: self.config.max_faces])
+        self._lose(named[self.config.max_faces :])
+
+    def _is_strange(self, roi: Roi) -> bool:
+        """Say whether no lost face is expected about this region."""
+        x, y = roi.center_xy.tolist()
+        stamp, coast_s = self._stamp, self.config.tracker.coast_s
+        costs = [t.cost(Likeness(x, y, roi.size / ROI_SCALE, t.known.shape), stamp, coast_s) for t in self._lost]
+        return min(costs, default=IMPLAUSIBLE) >= IMPLAUSIBLE
 
 
-def _next_rois(tracks: Sequence[Track]) -> tuple[Roi, ...]:
-    return tuple(track.next_roi for track in tracks)
+def _distinct(sights: Sequence[Sight]) -> list[Sight]:
+    """Leave one sight of each face, in order: that whose region fitted best, but of one inside another the larger."""
+    if len(sights) < 2:
+        return list(sights)
+    best: list[Sight] = []
+    for sight in sorted(sights, key=Sight.offset):
+        same = [other for other in best if shows_same_face(sight.next_roi, other.next_roi)]
+        if all(sight.next_roi.size > MUCH_LARGER * other.next_roi.size for other in same):
+            best = [sight, *(other for other in best if other not in same)]
+    return [sight for sight in sights if sight in best]
 
 
-def _is_known(roi: Roi, others: Sequence[Roi]) -> bool:
-    if not others:
-        return False
-    squares = np.stack([bounds_xyxy(other) for other in others])
-    return bool(overlaps(bounds_xyxy(roi), squares).max() > SAME_FACE_OVERLAP)
+def _others(sights: Sequence[Sight], pairs: Iterable[tuple[int, int]]) -> list[Sight]:
+    taken = {column for _, column in pairs}
+    return [sight for column, sight in enumerate(sights) if column not in taken]
+
+
+def _rank(detection: Detection) -> tuple[float, ...]:
+    """Sort detections by this: the best score first; the order in which they came does not matter."""
+    return (-detection.score, *detection.box_xyxy.tolist())

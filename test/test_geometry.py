@@ -6,12 +6,12 @@ import pytest
 from facemesh_ros.errors import InputError
 from facemesh_ros.geometry import (
     ROI_SCALE,
-    bounds_xyxy,
     image_from_crop,
     letterbox_roi,
     overlaps,
     roi_from_detection,
     roi_from_points,
+    shows_same_face,
     to_image,
 )
 from facemesh_ros.types import Detection, Roi
@@ -38,7 +38,8 @@ def test_the_sides_of_the_crop_are_as_long_as_the_region_and_turned_by_its_angle
 
 @pytest.mark.parametrize("size_wh", [(640, 480), (480, 640), (1, 7), (5, 5)])
 def test_the_letterbox_spans_the_whole_image_and_no_more_than_its_long_side(size_wh):
-    left, top, right, bottom = bounds_xyxy(letterbox_roi(size_wh))
+    roi = letterbox_roi(size_wh)
+    (left, top), (right, bottom) = roi.center_xy - 0.5 * roi.size, roi.center_xy + 0.5 * roi.size
     width, height = size_wh
     assert (right - left, bottom - top) == (max(size_wh), max(size_wh))
     assert left <= 0 and right >= width and top <= 0 and bottom >= height
@@ -86,3 +87,22 @@ def test_overlap_is_one_with_itself_zero_apart_and_a_share_between():
     box = np.array([0.0, 0, 2, 2])
     others = np.array([[0.0, 0, 2, 2], [5, 5, 6, 6], [1, 0, 3, 2], [2, 0, 4, 2], [1, 1, 1, 1]])
     assert overlaps(box, others) == pytest.approx([1, 0, 1 / 3, 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("center_xy", "size", "same"),
+    [
+        ((0.0, 0.0), 90.0, True),
+        ((29.0, 0.0), 90.0, True),  # two squares overlap by half where a third of the side is between them
+        ((31.0, 0.0), 90.0, False),
+        ((0.0, -31.0), 90.0, False),
+        ((0.0, 0.0), 30.0, True),  # a face inside a face, whatever its size
+        ((10.0, -14.0), 30.0, True),
+        ((0.0, 16.0), 30.0, False),
+        ((200.0, 0.0), 90.0, False),
+    ],
+)
+@pytest.mark.parametrize("zoom", [1.0, 7.0])
+def test_regions_show_one_face_where_they_overlap_or_one_lies_well_inside_the_other(center_xy, size, same, zoom):
+    one, other = Roi((5.0, 5.0), 90.0 * zoom, 0.0), Roi(5.0 + zoom * np.array(center_xy), size * zoom, 1.0)
+    assert shows_same_face(one, other) is shows_same_face(other, one) is same

@@ -11,8 +11,8 @@ LAYERS = (
     {"errors"},
     {"types", "config", "topology"},
     {"geometry", "filters", "pose", "gaze", "models", "warp", "identity"},
-    {"session"},
-    {"detector", "mesh_net", "tracker"},
+    {"session", "track"},
+    {"detector", "mesh_net", "tracker", "search"},
     {"pipeline", "draw"},
     {"__init__"},  # the library's public names
     {"ros"},

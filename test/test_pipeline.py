@@ -59,6 +59,26 @@ def test_a_still_picture_neither_uses_nor_changes_the_stream(mesher, moving_face
     assert after.track_id == before.track_id
 
 
+def test_a_still_picture_needs_no_second_image_to_confirm_its_faces(networks, face_rgb):
+    mesher = FaceMesher(Config.from_dotted({"tracker.min_hits": 3, "device": "cpu"}))
+    assert [len(mesher.process(face_rgb, i / 30)) for i in range(3)] == [0, 0, 1]
+    assert len(mesher.process_still(face_rgb)) == 1
+
+
+def test_a_face_that_is_gone_for_a_moment_keeps_its_id(mesher, face_rgb):
+    (before,) = mesher.process(face_rgb, 0.0)
+    assert mesher.process(np.zeros_like(face_rgb), 0.5) == ()
+    (after,) = mesher.process(face_rgb, 1.0)
+    assert after.track_id == before.track_id
+
+
+def test_after_a_reset_the_same_face_has_a_new_id_at_once(mesher, face_rgb):
+    (before,) = mesher.process(face_rgb, 0.0)
+    mesher.reset()
+    (after,) = mesher.process(face_rgb, 0.03)
+    assert after.track_id > before.track_id
+
+
 def test_two_faces_get_two_ids_and_keep_them(networks, moving_face):
     mesher = FaceMesher(Config.from_dotted({"device": "cpu"}))
     left_ids = set()
@@ -153,7 +173,7 @@ def test_one_face_whose_numbers_are_not_finite_costs_no_other_face(networks, mov
 
     mesher._mesh_net._session.run = spoilt
     # The second face of the batch is lost and, being looked for at once, found again as the only one of its batch.
-    assert [face.track_id for face in mesher.process(pair, 0.03)] == [1, 3]
+    assert [face.track_id for face in mesher.process(pair, 0.03)] == [1, 2]
 
 
 def test_fewer_faces_allowed_live_drops_the_youngest(mesher, moving_face):
