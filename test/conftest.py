@@ -1,5 +1,8 @@
 """Fixtures shared by all tests. What needs the networks or the picture is skipped, with the remedy, where they lack."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -36,3 +39,12 @@ def face_rgb(moving_face):
     picture = np.ascontiguousarray(moving_face.frame_bgr(0)[..., ::-1])
     picture.flags.writeable = False
     return picture
+
+
+@pytest.fixture(scope="session")
+def shared_data():
+    """The folder of evaluation data, which is not part of the repository: $FACEMESH_SHARED, or ../shared/data."""
+    folder = Path(os.environ.get("FACEMESH_SHARED") or Path(__file__).parents[2] / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"the evaluation data is not at hand: there is no {folder}; set FACEMESH_SHARED")
+    return folder
