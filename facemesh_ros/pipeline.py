@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import numpy as np
 
 from facemesh_ros.config import Config
-from facemesh_ros.detector import Detector
+from facemesh_ros.detector import Candidates, Detector, merged
 from facemesh_ros.errors import ConfigError, InputError
 from facemesh_ros.filters import TrackFilters
+from facemesh_ros.geometry import roi_from_points
 from facemesh_ros.mesh_net import MeshNet
-from facemesh_ros.search import Search
+from facemesh_ros.procrustes import misfit
+from facemesh_ros.search import Search, Stages, near_and_far, still_stages
 from facemesh_ros.session import Session
 from facemesh_ros.track import Track
 from facemesh_ros.tracker import Tracker
 from facemesh_ros.types import Camera, Face, Mesh, Roi, UInt8
 
-DETECTORS = {"short": ("detector_short",), "full": ("detector_full",), "auto": ("detector_short", "detector_full")}
-"""``detector.range`` → networks, in the order in which they look."""
+MOST_MISFIT = 0.16
+"""RMS distance of rigid points from the reference face over that of the outer eye corners. Measured: 65 labelled
+faces lie under 0.11; a mesh beyond this limit has collapsed."""
 LONGEST_SIDE_PX = 32766
 """OpenCV's warps address pixels in 16 bits: sides must be shorter than SHRT_MAX."""
 
@@ -54,13 +57,16 @@ class FaceMesher:
         self._stage = stage
         device, required = self.config.device, self.config.require_device
         mesh = Session.open(self.config.mesh.network, device, required, models_folder)
-        detectors = [Session.open(n, device, required, models_folder) for n in DETECTORS[self.config.detector.range]]
+        detectors = {
+            name: Session.open(f"detector_{name}", device, required, models_folder)
+            for name in dict.fromkeys(near_and_far(self.config.detector.range))
+        }
         self.device = mesh.device
         """What the networks run on: cpu, cuda or tensorrt."""
         self._mesh_net = MeshNet(mesh)
         self._detector = Detector(detectors, self.config.detector.min_score)
-        self._tracker = Tracker(self.config)
         self._search = Search(self.config)
+        self._tracker = Tracker(self.config)
         self._filters = TrackFilters(self.config.filter)
 
     def process(self, image_rgb: UInt8, stamp: float, camera: Camera | None = None) -> tuple[Face, ...]:
@@ -77,12 +83,11 @@ class FaceMesher:
             InputError: an argument is not as above; the tracks stay as they were.
         """
         image_rgb = _checked(image_rgb, stamp, camera)
-        self._tracker.follow(self._meshes(image_rgb, self._tracker.rois(stamp)), stamp)
-        if self._search.wants_look(self._tracker, stamp):
-            self._find_new(self._tracker, image_rgb, stamp)
-            self._search.looked(stamp)
-        self._filters.keep(track.track_id for track in self._tracker.tracks)
-        return tuple(self._face(track, stamp) for track in self._tracker.tracks)
+        tracker = self._tracker
+        tracker.follow(self._meshes(image_rgb, tracker.rois(stamp)), stamp)
+        self._find(tracker, image_rgb, self._search.stages(_size_wh(image_rgb), stamp, tracker), stamp)
+        self._filters.keep(track.track_id for track in tracker.tracks)
+        return tuple(self._face(track, stamp) for track in tracker.tracks)
 
     def process_still(self, image_rgb: UInt8, camera: Camera | None = None) -> tuple[Face, ...]:
         """Return the faces in one picture, unsmoothed, numbered from 1 in the order of the detector's score.
@@ -90,9 +95,15 @@ class FaceMesher:
         The stream's tracks neither matter nor change. Arguments and errors as for :meth:`process`.
         """
         image_rgb = _checked(image_rgb, 0.0, camera)
+        image_rgb = _checked(image_rgb, 0.0, camera)
         tracker = Tracker(self.config.with_dotted({"tracker.min_hits": 1}))
-        self._find_new(tracker, image_rgb, 0.0)
-        return tuple(Face(track.track_id, track.roi, track.mesh, track.mesh) for track in tracker.tracks)
+        self._find(tracker, image_rgb, still_stages(self.config, _size_wh(image_rgb)), 0.0)
+        meshes = [track.mesh for track in tracker.tracks]
+        if self.config.mesh.mirrored:
+            with self._stage("mesh"):
+                twice = self._mesh_net.run_mirrored(image_rgb, [track.roi for track in tracker.tracks])
+            meshes = [mesh if better is None else better for mesh, better in zip(meshes, twice, strict=True)]
+        return tuple(Face(t.track_id, t.roi, mesh, mesh) for t, mesh in zip(tracker.tracks, meshes, strict=True))
 
     def reset(self) -> None:
         """Forget all tracks. Their ids are not used again."""
@@ -113,15 +124,38 @@ class FaceMesher:
         self._detector.min_score = config.detector.min_score
         self._filters.configure(config.filter)
 
-    def _find_new(self, tracker: Tracker, image_rgb: UInt8, stamp: float) -> None:
-        with self._stage("detect"):
-            detections = self._detector.detect(image_rgb, self.config.max_faces)
-        rois = tracker.new_rois(detections)
-        tracker.add(rois, self._meshes(image_rgb, rois), stamp)
+    def _find(self, tracker: Tracker, image_rgb: UInt8, stages: Stages, stamp: float) -> None:
+        """Look for new faces stage by stage, while there is room for more; what all have seen is merged."""
+        seen = Candidates.joined(())
+        for views in stages:
+            if tracker.room < 1:
+                return
+            with self._stage("detect"):
+                seen = Candidates.joined((seen, self._detector.look(image_rgb, views)))
+            tracker.add(*self._faces_in(image_rgb, tracker.new_rois(merged(seen))), stamp)
 
-    def _meshes(self, image_rgb: UInt8, rois: tuple[Roi, ...]) -> tuple[Mesh | None, ...]:
+    def _faces_in(self, image_rgb: UInt8, rois: Sequence[Roi]) -> tuple[tuple[Roi, ...], tuple[Mesh, ...]]:
+        """Return the meshes of detected regions that show a face, the surest first, and where they were looked for."""
+        found = self._shown(image_rgb, rois)
+        if self.config.mesh.second_pass:
+            found = self._shown(image_rgb, [roi_from_points(mesh.points) for _, mesh in found])
+        with self._stage("detect"):
+            sure = [(self._detector.certainty(image_rgb, mesh), roi, mesh) for roi, mesh in found]
+        kept = [one for one in sure if one[0] >= self.config.detector.min_certainty]
+        kept.sort(key=lambda one: -one[0])
+        return tuple(roi for _, roi, _ in kept), tuple(mesh for _, _, mesh in kept)
+
+    def _shown(self, image_rgb: UInt8, rois: Sequence[Roi]) -> list[tuple[Roi, Mesh]]:
+        """Mesh regions and keep those in which the network sees a face."""
+        pairs = zip(rois, self._meshes(image_rgb, rois), strict=True)
+        least = self.config.tracker.min_presence
+        return [(roi, mesh) for roi, mesh in pairs if mesh is not None and mesh.presence >= least]
+
+    def _meshes(self, image_rgb: UInt8, rois: Sequence[Roi]) -> tuple[Mesh | None, ...]:
+        """Mesh regions; None stands for what has not the shape of a face."""
         with self._stage("mesh"):
-            return self._mesh_net.run(image_rgb, rois)
+            meshes = self._mesh_net.run(image_rgb, rois)
+        return tuple(mesh if mesh is not None and misfit(mesh.points) <= MOST_MISFIT else None for mesh in meshes)
 
     def _face(self, track: Track, stamp: float) -> Face:
         mesh = track.mesh
@@ -138,6 +172,11 @@ def _checked_config(config: Config) -> Config:
 
 def _is_time(stamp: object) -> bool:
     return isinstance(stamp, (int, float, np.integer, np.floating)) and math.isfinite(stamp)
+
+
+def _size_wh(image_rgb: UInt8) -> tuple[int, int]:
+    height, width = image_rgb.shape[:2]
+    return width, height
 
 
 def _checked(image: UInt8, stamp: float, camera: Camera | None) -> UInt8:

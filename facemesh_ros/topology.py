@@ -117,10 +117,15 @@ def reference_face() -> NDArray[np.float64]:
     return points
 
 
-@lru_cache(maxsize=1)
-def mirror_points() -> Indices:
-    """Return (468,) which point of the other half of the face each point mirrors; points of the middle, themselves."""
-    return _indices(json.loads(_REFERENCE.read_text(encoding="utf-8"))["mirror"])
+@lru_cache(maxsize=2)
+def mirror_points(point_count: int = SURFACE_POINTS) -> Indices:
+    """Return (468 | 478,) which point of the other half of the face each point mirrors; of the middle, itself.
+
+    The rim of an iris is numbered alike in both eyes, as the image shows it: its left point mirrors a right one.
+    """
+    surface = json.loads(_REFERENCE.read_text(encoding="utf-8"))["mirror"]
+    irises = [SURFACE_POINTS + i for i in (5, 8, 7, 6, 9, 0, 3, 2, 1, 4)]
+    return _indices((surface + irises)[:point_count])
 
 
 def _groups(outlines: Mapping[str, Indices], points: Mapping[str, int], irises: Iterable[str]) -> dict[str, Indices]:

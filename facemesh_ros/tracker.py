@@ -13,13 +13,13 @@ import numpy as np
 
 from facemesh_ros.config import Config
 from facemesh_ros.errors import InputError
-from facemesh_ros.geometry import ROI_SCALE, roi_from_detection, shows_same_face
+from facemesh_ros.geometry import ROI_SCALE, claim_one_place, roi_from_detection, shows_same_face
 from facemesh_ros.identity import IMPLAUSIBLE, Likeness, assign
 from facemesh_ros.track import UNCONFIRMED, Sight, Track
 from facemesh_ros.types import Detection, Mesh, Roi
 
-SPARE_REGIONS = 2
-"""So many more regions than there is room for are tried when new faces are looked for."""
+SPARE_REGIONS = 4
+"""So many more regions than there is room for are tried when new faces are looked for: not every detection is one."""
 LONGEST_STEP_S = 1.0
 """A face seen in the last image is followed over this gap even where reacquire_s is shorter (a camera at 1 Hz)."""
 MUCH_LARGER = 1.5
@@ -53,9 +53,19 @@ class Tracker:
         return self.config.max_faces - len(self._followed)
 
     @property
+    def followed(self) -> int:
+        """How many faces were seen in the last image, confirmed or not."""
+        return len(self._followed)
+
+    @property
     def lost_one(self) -> bool:
         """Say whether a face has been lost, and its place is kept or was given up in the last image."""
         return self._place_free or bool(self._coasting(self._stamp))
+
+    @property
+    def missing(self) -> tuple[Roi, ...]:
+        """Where the faces whose places are kept should be in the last image."""
+        return tuple(self._ahead(track, self._stamp) for track in self._coasting(self._stamp))
 
     def rois(self, stamp: float) -> tuple[Roi, ...]:
         """Return where to look for the known faces in the image of this time.
@@ -95,11 +105,17 @@ class Tracker:
         return tuple(fresh[: max(self.room, 0) + SPARE_REGIONS])
 
     def add(self, rois: Sequence[Roi], meshes: Sequence[Mesh | None], stamp: float) -> None:
-        """Take the meshes found in :meth:`new_rois` in the image of this time: returning faces first, then new ones."""
+        """Take the meshes found in :meth:`new_rois` in the image of this time: returning faces first, then new ones.
+
+        The surest mesh comes first; what claims the place of a followed face, or of one before it, is left out.
+        """
         self._stamp = stamp
         known = [track.next_roi for track in self._followed]
-        sights = _distinct(self._sights(rois, meshes))
-        others = self._take_back([s for s in sights if not any(shows_same_face(s.next_roi, roi) for roi in known)])
+        sights: list[Sight] = []
+        for sight in self._sights(rois, meshes):
+            if not any(claim_one_place(sight.next_roi, roi) for roi in (*known, *(s.next_roi for s in sights))):
+                sights.append(sight)
+        others = self._take_back(sights)
         room = max(self.config.max_faces - self._places(), 0)
         self._followed += tuple(Track(UNCONFIRMED, s, stamp, 1, s.likeness) for s in others[:room])
         self._confirm()

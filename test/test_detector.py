@@ -4,10 +4,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from facemesh_ros.detector import NMS_OVERLAP, Detector, anchor_centers, decode, suppress
+from facemesh_ros import Config, FaceMesher
+from facemesh_ros.detector import (
+    AGREEMENT,
+    NMS_OVERLAP,
+    Candidates,
+    Detector,
+    anchor_centers,
+    decode,
+    keypoints_of,
+    merged,
+)
 from facemesh_ros.errors import ModelError
 from facemesh_ros.session import Session
 from facemesh_ros.tools.moving_face import render_bgr
+from facemesh_ros.types import Mesh, Roi
+from facemesh_ros.views import View, whole
 
 DATA = Path(__file__).parent / "data"
 
@@ -15,9 +27,19 @@ BOX_TOLERANCE_PX = 1e-2
 """Against MediaPipe on the same frames (issue: detector boxes ≤ 1e-2 px)."""
 
 
-@pytest.fixture(scope="module", params=["detector_short", "detector_full"])
+@pytest.fixture(scope="module", params=["short", "full"])
 def detector(request, networks):
-    return Detector([Session.open(request.param, "cpu")], 0.5)
+    return Detector({request.param: Session.open(f"detector_{request.param}", "cpu")}, 0.5)
+
+
+def find(detector, image_rgb, angle=0.0):
+    """Detect in the whole image with each network."""
+    size_wh = image_rgb.shape[1], image_rgb.shape[0]
+    return detector.detect(image_rgb, [whole(network, size_wh, angle) for network in detector.networks])
+
+
+def suppress(boxes_xyxy, keypoints, scores):
+    return merged(Candidates(boxes_xyxy, keypoints, scores))
 
 
 @pytest.mark.parametrize(("count", "first", "last"), [(896, 0.5 / 16, 7.5 / 8), (2304, 0.5 / 48, 47.5 / 48)])
@@ -34,7 +56,7 @@ def test_a_network_with_unknown_anchors_is_refused():
         name, output_shapes = "odd", {"regressors": ("N", 77, 16)}
 
     with pytest.raises(ModelError, match="odd gives 77 anchors.*896, 2304"):
-        Detector([Odd()], 0.5)
+        Detector({"short": Odd()}, 0.5)
 
 
 def test_decoding_adds_the_anchor_to_centre_and_keypoints_only():
@@ -102,12 +124,97 @@ class FakeNetwork:
 
 
 @pytest.mark.parametrize(("second", "faces"), [(0, 1), (400, 2)])
-def test_a_face_that_only_the_second_network_sees_is_added_and_the_best_comes_first(second, faces):
-    both = Detector([FakeNetwork(0, 1.0), FakeNetwork(second, 5.0)], 0.5)
-    found = both.detect(np.zeros((128, 128, 3), np.uint8), 4)
+def test_what_two_networks_see_is_merged_and_the_best_comes_first(second, faces):
+    both = Detector({"short": FakeNetwork(0, 1.0), "full": FakeNetwork(second, 5.0)}, 0.5)
+    found = find(both, np.zeros((128, 128, 3), np.uint8))
     assert len(found) == faces
     assert [d.score for d in found] == sorted((d.score for d in found), reverse=True)
-    assert len(both.detect(np.zeros((128, 128, 3), np.uint8), 1)) == 1
+
+
+def test_looking_nowhere_sees_nothing():
+    assert Detector({"short": FakeNetwork(0, 1.0)}, 0.5).detect(np.zeros((128, 128, 3), np.uint8), []) == ()
+
+
+TILE = Roi((200.0, 200.0), 128.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("center_xy", "size_wh", "faces"),
+    [
+        ((64.0, 64.0), (640, 480), 1),
+        ((4.0, 64.0), (640, 480), 0),  # half of it in the next tile
+        ((64.0, 124.0), (640, 480), 0),
+        ((124.0, 64.0), (264, 480), 1),  # the image ends with the tile
+    ],
+)
+def test_a_face_that_a_tile_cuts_is_left_to_another_tile(center_xy, size_wh, faces):
+    network = FakeNetwork(0, 5.0)
+    network.regressors[0, 0, :2] = np.array(center_xy) - anchor_centers(896)[0] * 128
+    network.regressors[0, 0, 2:4] = 40.0
+    found = Detector({"short": network}, 0.5).detect(
+        np.zeros((size_wh[1], size_wh[0], 3), np.uint8), [View("short", TILE)]
+    )
+    assert len(found) == faces
+    assert all(0.5 * (d.box_xyxy[:2] + d.box_xyxy[2:]) == pytest.approx(np.array(center_xy) + 136) for d in found)
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.5 * np.pi, np.pi, -0.5 * np.pi, 0.7])
+def test_a_turned_view_gives_box_and_keypoints_in_the_image(angle):
+    network = FakeNetwork(0, 5.0)
+    network.regressors[0, 0, :2] = [64.0, 32.0] - anchor_centers(896)[0] * 128  # over the middle
+    network.regressors[0, 0, 2:4] = 40.0
+    network.regressors[0, 0, 4:8] = [
+        *([54.0, 32.0] - anchor_centers(896)[0] * 128),
+        *([74.0, 32.0] - anchor_centers(896)[0] * 128),
+    ]
+    view = View("short", Roi((300.0, 200.0), 256.0, angle))
+    (found,) = Detector({"short": network}, 0.5).detect(np.zeros((400, 600, 3), np.uint8), [view])
+    up = np.array([np.sin(angle), -np.cos(angle)])
+    assert 0.5 * (found.box_xyxy[:2] + found.box_xyxy[2:]) == pytest.approx([300, 200] + 64 * up, abs=1e-4)
+    assert found.box_xyxy[2:] - found.box_xyxy[:2] == pytest.approx([80, 80], abs=1e-4)
+    eyes = found.keypoints[1] - found.keypoints[0]
+    assert np.arctan2(eyes[1], eyes[0]) == pytest.approx(angle, abs=1e-5)
+
+
+def test_a_face_seen_upright_and_upside_down_is_two_hypotheses():
+    upright = np.array([[0.0, 0], [4, 0], [0, 0], [0, 0], [0, 0], [0, 0]])
+    found = suppress(boxes_at(0, 1), np.stack([upright, upright[[1, 0, 2, 3, 4, 5]]]), np.array([0.9, 0.6]))
+    assert [d.score for d in found] == [0.9, 0.6]
+    tilted = np.array([[0.0, 0], [3, 3], [0, 0], [0, 0], [0, 0], [0, 0]])
+    assert len(suppress(boxes_at(0, 1), np.stack([upright, tilted]), np.array([0.9, 0.6]))) == 1
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_the_view_that_is_turned_with_the_picture_sees_the_same_face(detector, face_rgb, turns):
+    (upright,) = find(detector, face_rgb)
+    turned_rgb = np.ascontiguousarray(np.rot90(face_rgb, -turns))  # clockwise
+    best = find(detector, turned_rgb, 0.5 * np.pi * turns)[0]
+    eyes = best.keypoints[1] - best.keypoints[0]
+    upright_eyes = upright.keypoints[1] - upright.keypoints[0]
+    roll = np.arctan2(eyes[1], eyes[0]) - np.arctan2(upright_eyes[1], upright_eyes[0])
+    assert np.cos(roll - 0.5 * np.pi * turns) > np.cos(np.radians(3))
+    assert best.score == pytest.approx(upright.score, abs=0.05)
+
+
+def test_the_mesh_of_a_face_is_certain_and_the_same_mesh_elsewhere_is_not(networks, face_rgb):
+    sessions = {name: Session.open(f"detector_{name}", "cpu") for name in ("short", "full")}
+    both = Detector(sessions, 0.5)
+    (face,) = FaceMesher(Config(device="cpu", max_faces=1)).process_still(face_rgb)
+    assert both.certainty(face_rgb, face.mesh) > 0.75
+    points = face.mesh.points
+    eye_distance = np.linalg.norm(points[263] - points[33])
+    beside = Mesh(points + np.float32([2 * AGREEMENT * eye_distance, 0, 0]), 1.0)
+    upside_down = Mesh(2 * points.mean(axis=0) - points, 1.0)
+    for wrong in (beside, upside_down):
+        assert both.certainty(face_rgb, wrong) < 0.5 * Config().detector.min_certainty
+    assert both.certainty(np.full_like(face_rgb, 90), face.mesh) == 0.0
+
+
+def test_the_keypoints_of_a_mesh_are_those_of_its_detection(networks, face_rgb):
+    (face,) = FaceMesher(Config(device="cpu", max_faces=1)).process_still(face_rgb)
+    (seen,) = find(Detector({"short": Session.open("detector_short", "cpu")}, 0.5), face_rgb)
+    eye_distance = np.linalg.norm(face.mesh.points[263] - face.mesh.points[33])
+    assert np.abs(keypoints_of(face.mesh.points) - seen.keypoints[:4]).max() < 0.2 * eye_distance
 
 
 def test_the_result_does_not_depend_on_the_order_of_the_candidates():
@@ -121,46 +228,30 @@ def test_the_result_does_not_depend_on_the_order_of_the_candidates():
 
 def test_shifting_the_image_by_whole_cells_shifts_the_detection(detector, face_rgb):
     # 80 px are 16 of the 128 and 24 of the 192 input pixels: whole cells of every grid of either network.
-    (before,) = detector.detect(face_rgb, 1)
-    (after,) = detector.detect(np.roll(face_rgb, 80, axis=1), 1)
+    (before,) = find(detector, face_rgb)
+    (after,) = find(detector, np.roll(face_rgb, 80, axis=1))
     assert after.box_xyxy - before.box_xyxy == pytest.approx(np.array([80, 0, 80, 0]), abs=8.0)
     assert after.keypoints - before.keypoints == pytest.approx(np.tile([80.0, 0.0], (6, 1)), abs=8.0)
 
 
 def test_an_image_without_a_face_gives_none(detector):
-    assert detector.detect(np.zeros((480, 640, 3), np.uint8), 4) == ()
+    assert find(detector, np.zeros((480, 640, 3), np.uint8)) == ()
 
 
 @pytest.mark.parametrize("size_wh", [(1, 1), (3, 500), (500, 3)])
 def test_any_size_of_image_is_taken(detector, size_wh):
-    assert isinstance(detector.detect(np.zeros((size_wh[1], size_wh[0], 3), np.uint8), 1), tuple)
-
-
-def test_the_second_network_looks_only_when_the_first_found_too_few(networks, face_rgb):
-    class Counting(Session):
-        runs = 0
-
-        def run(self, images, *outputs):
-            Counting.runs += 1
-            return super().run(images, *outputs)
-
-    full = Session.open("detector_full", "cpu")
-    both = Detector([Session.open("detector_short", "cpu"), Counting(full._runtime, full.name, full.device)], 0.5)
-    assert len(both.detect(face_rgb, 1)) == 1
-    assert Counting.runs == 0
-    assert len(both.detect(face_rgb, 2)) == 1
-    assert Counting.runs == 1
+    assert isinstance(find(detector, np.zeros((size_wh[1], size_wh[0], 3), np.uint8)), tuple)
 
 
 @pytest.mark.parametrize("name", ["detector_short", "detector_full"])
 def test_detections_agree_with_the_reference(networks, moving_face, name):
     golden = np.load(DATA / f"{name}.npz")
-    detector = Detector([Session.open(name, "cpu")], float(golden["min_score"]))
+    detector = Detector({name.removeprefix("detector_"): Session.open(name, "cpu")}, float(golden["min_score"]))
     for index, (affine, size_wh) in enumerate(zip(golden["frame_from_picture"], golden["size_wh"], strict=True)):
         image_bgr = render_bgr(affine, tuple(map(int, size_wh)))
         assert zlib.crc32(image_bgr.tobytes()) == golden["crc32"][index]
         image_rgb = np.ascontiguousarray(image_bgr[..., ::-1])
-        found = detector.detect(image_rgb, 10)
+        found = find(detector, image_rgb)
         rows = np.flatnonzero(golden["frame"] == index)
         assert len(found) == len(rows)
         for detection, row in zip(found, rows, strict=True):

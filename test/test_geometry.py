@@ -6,6 +6,7 @@ import pytest
 from facemesh_ros.errors import InputError
 from facemesh_ros.geometry import (
     ROI_SCALE,
+    claim_one_place,
     image_from_crop,
     letterbox_roi,
     overlaps,
@@ -106,3 +107,22 @@ def test_overlap_is_one_with_itself_zero_apart_and_a_share_between():
 def test_regions_show_one_face_where_they_overlap_or_one_lies_well_inside_the_other(center_xy, size, same, zoom):
     one, other = Roi((5.0, 5.0), 90.0 * zoom, 0.0), Roi(5.0 + zoom * np.array(center_xy), size * zoom, 1.0)
     assert shows_same_face(one, other) is shows_same_face(other, one) is same
+
+
+@pytest.mark.parametrize(
+    ("center_xy", "size", "same"),
+    [
+        ((0.0, 0.0), 90.0, True),
+        ((29.0, 0.0), 90.0, True),  # faces are 60 px wide: half of one lies within the other
+        ((31.0, 0.0), 90.0, False),
+        ((17.0, 17.0), 90.0, True),
+        ((18.0, 18.0), 90.0, False),
+        ((0.0, 29.0), 30.0, True),  # half of a small one within a large one
+        ((0.0, 31.0), 30.0, False),
+        ((200.0, 0.0), 90.0, False),
+    ],
+)
+@pytest.mark.parametrize("zoom", [1.0, 7.0])
+def test_faces_claim_one_place_where_half_of_the_smaller_lies_within_the_larger(center_xy, size, same, zoom):
+    one, other = Roi((5.0, 5.0), 90.0 * zoom, 0.0), Roi(5.0 + zoom * np.array(center_xy), size * zoom, 1.0)
+    assert claim_one_place(one, other) is claim_one_place(other, one) is same

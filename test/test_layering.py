@@ -9,9 +9,10 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "facemesh_ros"
 LAYERS = (
     {"errors"},
-    {"types", "config", "topology"},
-    {"geometry", "filters", "pose", "gaze", "models", "warp", "identity"},
-    {"session", "track"},
+    {"types", "tunables"},
+    {"config", "topology"},
+    {"geometry", "filters", "pose", "gaze", "models", "warp", "identity", "exposure"},
+    {"session", "track", "views", "procrustes"},
     {"detector", "mesh_net", "tracker", "search"},
     {"pipeline", "draw"},
     {"__init__"},  # the library's public names

@@ -1,12 +1,16 @@
 from contextlib import contextmanager
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from facemesh_ros import Camera, Config, Detection, FaceMesher
+from facemesh_ros import Camera, Config, FaceMesher
+from facemesh_ros.detector import Candidates
 from facemesh_ros.errors import ConfigError, InputError, ModelError
+from facemesh_ros.geometry import roi_from_points
 from facemesh_ros.pipeline import LONGEST_SIDE_PX
+from facemesh_ros.tools.moving_face import FACE_CENTRE_XY, render_bgr, similarity
 
 
 def frames(moving_face, count, start=0):
@@ -216,16 +220,139 @@ def test_what_is_no_config_is_refused_with_the_remedy(mesher):
 
 def test_a_still_picture_shows_no_face_twice(mesher, face_rgb):
     class Twice:
-        def detect(self, image, wanted):
-            found = detector.detect(image, wanted)
-            aside = [Detection(d.box_xyxy + 0.12 * np.ptp(d.box_xyxy[::2]), d.keypoints, 0.8 * d.score) for d in found]
-            return (*found, *aside)
+        networks = ("short", "full")
+
+        def look(self, image, views):
+            found = detector.look(image, views)
+            aside = 0.12 * np.ptp(found.boxes_xyxy[:, ::2], axis=1)[:, np.newaxis]
+            return Candidates.joined([found, Candidates(found.boxes_xyxy + aside, found.keypoints, 0.8 * found.scores)])
+
+        def certainty(self, image, mesh):
+            return detector.certainty(image, mesh)
 
     detector, mesher._detector = mesher._detector, Twice()
     try:
         assert len(mesher.process_still(face_rgb)) == 1
     finally:
         mesher._detector = detector
+
+
+def eye_distance(points):
+    return np.linalg.norm(points[263] - points[33])
+
+
+def turned(points_xy, quarters, size_wh):
+    """Where points of an image lie after it was turned clockwise by quarters."""
+    width, height = size_wh
+    x, y = points_xy.T
+    places = {0: (x, y), 1: (height - 1 - y, x), 2: (width - 1 - x, height - 1 - y), 3: (y, width - 1 - x)}
+    return np.stack(places[quarters], axis=1)
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_a_face_turned_by_quarters_has_the_same_mesh_turned(mesher, face_rgb, quarters):
+    (upright,) = mesher.process_still(face_rgb)
+    (face,) = mesher.process_still(np.ascontiguousarray(np.rot90(face_rgb, -quarters)))
+    expected = turned(upright.mesh.points[:, :2], quarters, (640, 480))
+    error = np.linalg.norm(face.mesh.points[:, :2] - expected, axis=1).mean()
+    assert error <= 0.05 * eye_distance(upright.mesh.points)
+
+
+@pytest.mark.parametrize("roll_deg", range(0, 360, 30))
+def test_a_face_at_any_roll_is_found_in_a_picture_and_within_a_few_images_of_a_stream(networks, roll_deg):
+    affine = similarity(2.0, np.radians(roll_deg), FACE_CENTRE_XY, (320.0, 240.0))
+    image_rgb = np.ascontiguousarray(render_bgr(affine, (640, 480))[..., ::-1])
+    mesher = FaceMesher(Config(device="cpu"))
+    (still,) = mesher.process_still(image_rgb)
+    eyes = (still.mesh.points[263] - still.mesh.points[33])[:2]
+    assert np.cos(np.arctan2(eyes[1], eyes[0]) - np.radians(roll_deg)) > np.cos(np.radians(12))
+    stream = [mesher.process(image_rgb, i / 30) for i in range(4)]
+    assert len(stream[-1]) == 1
+    distance = np.linalg.norm(stream[-1][0].mesh.points - still.mesh.points, axis=1).mean()
+    assert distance < 0.05 * eye_distance(still.mesh.points)
+
+
+@pytest.mark.parametrize("rotation", [90, 180, 270])
+def test_a_camera_that_is_mounted_turned_sees_as_well(networks, moving_face, rotation):
+    far_rgb = np.ascontiguousarray(np.rot90(far_face(moving_face), -rotation // 90))
+    mesher = FaceMesher(Config.from_dotted({"camera.rotation": float(rotation), "device": "cpu"}))
+    assert len(mesher.process_still(far_rgb)) == 1
+    assert len(mesher.process(far_rgb, 0.0)) == 1, "in the first image, since it is upright for this camera"
+
+
+def tiny_face(face_px):
+    """(720, 1280, 3) RGB: a face that is ``face_px`` from eyebrows to chin, on grey with a little noise."""
+    scale = face_px / 92.0  # of the picture, where it is 92 px
+    patch = render_bgr(similarity(scale, 0.1, FACE_CENTRE_XY, (60.0, 60.0)), (120, 120))[..., ::-1]
+    image = np.random.default_rng(0).integers(100, 110, (720, 1280, 3)).astype(np.uint8)
+    image[500:620, 930:1050] = patch
+    return image
+
+
+def test_a_face_of_24_px_is_found_in_a_picture_and_in_a_stream(networks, moving_face):
+    image_rgb = tiny_face(24.0)
+    mesher = FaceMesher(Config(device="cpu"))
+    (still,) = mesher.process_still(image_rgb)
+    assert still.mesh.points[:, :2].mean(axis=0) == pytest.approx([990, 560], abs=8)
+    for index in range(200):  # a round of all tiles
+        faces = mesher.process(image_rgb, index / 30)
+        if faces:
+            break
+    assert np.abs(faces[0].mesh.points - still.mesh.points)[:, :2].max() < 0.1 * eye_distance(still.mesh.points)
+    assert len(mesher.process(image_rgb, (index + 1) / 30)) == 1
+
+
+@pytest.mark.parametrize("light", [0.06, 0.03])
+def test_a_dark_face_is_found_where_it_is(networks, mesher, face_rgb, light):
+    (bright,) = mesher.process_still(face_rgb)
+    rng = np.random.default_rng(0)
+    dark_rgb = np.clip(np.round(face_rgb * light + rng.normal(0, 1, face_rgb.shape)), 0, 255).astype(np.uint8)
+    (dark,) = mesher.process_still(dark_rgb)
+    error = np.linalg.norm(dark.mesh.points - bright.mesh.points, axis=1)[:468].mean()
+    assert error < 0.06 * eye_distance(bright.mesh.points)
+
+
+@pytest.mark.parametrize("name", ["brick.png", "grass.png", "gravel.png", "chelsea.png", "coffee.png", "page.png"])
+def test_no_face_is_seen_in_patterns_a_cat_or_a_cup(mesher, moving_face, name):
+    skimage = pytest.importorskip("skimage")
+    picture = cv2.imread(str(Path(skimage.__file__).parent / "data" / name))
+    assert picture is not None
+    for image_rgb in (picture, np.ascontiguousarray(picture[::-1])):
+        assert mesher.process_still(image_rgb) == ()
+
+
+def test_what_the_detector_does_not_confirm_is_no_face(mesher, face_rgb):
+    before = mesher.config
+    try:
+        mesher.configure(before.with_dotted({"detector.min_certainty": 1.0}))
+        assert mesher.process_still(face_rgb) == ()
+    finally:
+        mesher.configure(before)
+
+
+def test_the_second_pass_looks_where_the_first_mesh_lies(networks, face_rgb):
+    plain = {"mesh.mirrored": False, "device": "cpu"}
+    once, twice = (
+        FaceMesher(Config.from_dotted({**plain, "mesh.second_pass": second})).process_still(face_rgb)[0]
+        for second in (False, True)
+    )
+    own = roi_from_points(once.mesh.points)
+    assert twice.roi.center_xy == pytest.approx(own.center_xy) and twice.roi.size == pytest.approx(own.size)
+    assert once.roi.size != pytest.approx(own.size, rel=1e-3)
+
+
+def test_what_has_not_the_shape_of_a_face_is_not_published(networks, face_rgb):
+    mesher = FaceMesher(Config(device="cpu"))
+    assert len(mesher.process(face_rgb, 0.0)) == 1
+    run = mesher._mesh_net._session.run
+
+    def squashed(images, *outputs):
+        points, logits = run(images, *outputs)
+        points[..., 1] = 96 + 0.2 * (points[..., 1] - 96)
+        return points, logits
+
+    mesher._mesh_net._session.run = squashed
+    assert mesher.process(face_rgb, 0.03) == ()
 
 
 def test_live_settings_change_without_losing_tracks(mesher, face_rgb):

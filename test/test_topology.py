@@ -205,3 +205,10 @@ def test_mirror_points_exchange_the_named_sides():
     for name, index in face_topology(468).points.items():
         other = name.replace("right", "LEFT").replace("left", "right").replace("LEFT", "left")
         assert mirror[index] == face_topology(468).points[other], name
+
+
+def test_mirrored_irises_exchange_sides_and_keep_top_and_bottom():
+    mirror = mirror_points(478)
+    assert (mirror[mirror] == np.arange(478)).all()
+    centre, image_right, top, image_left, bottom = mirror[468:473] - 473
+    assert (centre, image_right, top, image_left, bottom) == (0, 3, 2, 1, 4)

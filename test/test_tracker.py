@@ -206,19 +206,30 @@ def test_two_tracks_that_end_on_one_face_leave_the_one_whose_face_it_is():
         assert who(one) == {on + 1: on}
 
 
-def test_of_two_meshes_of_one_face_that_with_the_best_region_is_kept():
+def test_of_two_new_meshes_in_one_place_the_surer_which_comes_first_is_kept():
+    beside, inside, apart = face_mesh((130, 130), size=90.0), face_mesh((100, 95), size=40.0), face_mesh((210, 100))
+    whole = face_mesh((100, 100))
+    for surer, other in itertools.permutations([whole, beside, inside], 2):
+        if {id(surer), id(other)} != {id(beside), id(inside)}:
+            one = tracker()
+            meshes = [surer, other, apart]
+            one.add([roi_from_points(mesh.points) for mesh in meshes], meshes, 0.0)
+            assert [track.mesh for track in one.tracks] == [surer, apart]
+
+
+def test_a_new_mesh_over_half_of_a_followed_face_is_no_face():
     one = tracker()
-    rois = [mesh_roi((120, 100)), mesh_roi((103, 100))]
-    meshes = [face_mesh((100, 100)), face_mesh((100, 100))]
-    one.add(rois, meshes, 0.0)
-    assert one.tracks[0].mesh is meshes[1]
+    see(one, 0.0, ANN)
+    one.add([mesh_roi((125, 125))], [face_mesh((125, 125), person=1)], 0.0)
+    assert who(one) == {1: 0}
 
 
-def test_of_a_face_inside_a_face_the_larger_is_kept():
+def test_of_a_followed_face_inside_a_face_the_larger_is_kept():
     small, large = face_mesh((100, 95), size=40.0), face_mesh((100, 100))
     for meshes in ([small, large], [large, small]):
         one = tracker()
-        one.add([roi_from_points(mesh.points) for mesh in meshes], meshes, 0.0)
+        see(one, 0.0, ANN, BOB)
+        one.follow(meshes, 0.03)
         assert [track.mesh for track in one.tracks] == [large]
 
 
@@ -447,10 +458,9 @@ def test_three_people_and_two_places_do_not_flicker():
         if i in drops:
             people[drops[i]] = replace(people[drops[i]], presence=0.2)
         one.follow(meshes_of(one.rois(i / 30), people), i / 30)
-        if search.wants_look(one, i / 30):
+        if search.stages((640, 480), i / 30, one):
             rois = one.new_rois(detections_of(people))
             one.add(rois, meshes_of(rois, people), i / 30)
-            search.looked(i / 30)
         assert who(one) == {n + 1: n for n in (0, 1) if drops.get(i) != n}
 
 

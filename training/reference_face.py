@@ -28,8 +28,8 @@ from scipy.optimize import linear_sum_assignment
 from facemesh_ros.detector import Detector
 from facemesh_ros.errors import InputError
 from facemesh_ros.geometry import roi_from_detection, roi_from_points
-from facemesh_ros.likeness import aligned
 from facemesh_ros.mesh_net import MeshNet
+from facemesh_ros.procrustes import aligned
 from facemesh_ros.session import Session
 from facemesh_ros.tools.sources import IMAGE_SUFFIXES
 from facemesh_ros.topology import SURFACE_POINTS, face_topology

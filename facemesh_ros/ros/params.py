@@ -10,9 +10,10 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from facemesh_ros.config import Config, NodeConfig, Tunable, Value
+from facemesh_ros.config import Config, NodeConfig
 from facemesh_ros.errors import ConfigError
 from facemesh_ros.ros.inputs import OVERRIDABLE, overridable_topics, override_name
+from facemesh_ros.tunables import Tunable, Value
 
 AT_START = frozenset({"autostart"})
 """Read once, when the process starts: read-only ever after."""
