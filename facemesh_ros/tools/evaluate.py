@@ -22,7 +22,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -37,6 +36,7 @@ from facemesh_ros.tools.evaluation.report import LEAST_WIDTH, Sheet, sheets
 from facemesh_ros.tools.evaluation.subjects import Library, Subject
 from facemesh_ros.tools.evaluation.worst import tiles, worst
 from facemesh_ros.tools.recording import write_picture
+from facemesh_ros.topology import reference_face
 
 OUT = Path("evaluation")
 STILL_FACES, STREAM_FACES = 32, 4
@@ -102,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
     with ExitStack() as stack:
         subjects = _subjects(args, console, stack)
         with _progress(console, data) as advance:
-            examiner = Examiner(subjects, data, args.pixel_shift, _reference_points(), advance)
+            examiner = Examiner(subjects, data, args.pixel_shift, reference_face(), advance)
             evaluation = examiner.examine()
         about = {subject.name: dict(subject.about()) for subject in subjects}
     measured = {**_circumstances(args), "subjects": about, **figures(evaluation, list(about))}
@@ -162,11 +162,6 @@ def _subjects(args: argparse.Namespace, console: Console, stack: ExitStack) -> l
     for subject in subjects:
         stack.callback(subject.close)
     return subjects
-
-
-def _reference_points() -> NDArray[Any] | None:
-    """Return the reference face, (M, 3): x right, y down, z away, looking at the viewer; None while there is none."""
-    return None
 
 
 @contextmanager

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facemesh_ros.procrustes import aligned
+
 Matrix = NDArray[np.float64]
 
 _VIEWER_FROM_IMAGE = np.diag([1.0, -1.0, -1.0])
@@ -57,12 +59,8 @@ def rotation_of_mesh(mesh: NDArray[Any], reference: NDArray[Any]) -> Matrix:
         mesh: (N, 3) px: x right, y down, z away; the points after those of the reference are left out.
         reference: (M, 3), M ≤ N, in any unit: the axes of an image that the face looks straight out of, as above.
     """
-    target = np.asarray(mesh, np.float64)[: len(reference)] @ _VIEWER_FROM_IMAGE
-    source = np.asarray(reference, np.float64) @ _VIEWER_FROM_IMAGE
-    covariance = (target - target.mean(axis=0)).T @ (source - source.mean(axis=0))
-    left, _, right = np.linalg.svd(covariance)
-    handedness = np.sign(np.linalg.det(left @ right))
-    return np.asarray(left @ np.diag([1.0, 1.0, handedness]) @ right, np.float64)
+    image_from_head = aligned(reference, np.asarray(mesh, np.float64)[: len(reference)]).rotation
+    return np.asarray(_VIEWER_FROM_IMAGE @ image_from_head @ _VIEWER_FROM_IMAGE, np.float64)
 
 
 def rotation_of_pose(camera_from_head: NDArray[Any]) -> Matrix:
