@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -32,6 +34,26 @@ def test_a_moving_face_is_followed_with_less_lag_than_a_tenth_of_a_frame_a_frame
     moving = [POINTS + np.float32(10 * i) for i in range(30)]
     out = run(moving, np.arange(30) / 30)
     assert np.abs(out[-1] - moving[-1]).max() < 1.0
+
+
+@pytest.mark.parametrize("rate_hz", [15, 30, 60])
+@pytest.mark.parametrize("speed", [0.1, 1.0])
+def test_a_steady_motion_is_trailed_by_speed_over_the_cut_off_at_any_rate(rate_hz, speed):
+    # (1 - alpha) / alpha is tau / period, so the distance is speed * tau: 1 / (2 pi beta) face sizes where beta rules.
+    config = FilterConfig()
+    size = np.ptp(POINTS[:, :2], axis=0).mean()
+    stamps = np.arange(20 * rate_hz) / rate_hz
+    moving = [POINTS + np.float32(speed * size * t) for t in stamps]
+    trailed = (moving[-1] - run(moving, stamps, config)[-1]) / size
+    cutoff_hz = config.min_cutoff_hz + config.beta * speed
+    assert trailed == pytest.approx(np.full(POINTS.shape, speed / (2 * np.pi * cutoff_hz)), rel=0.02)
+
+
+def test_shifting_the_face_shifts_the_result():
+    rng = np.random.default_rng(5)
+    walk = [POINTS + rng.normal(0, 1, POINTS.shape).astype(np.float32) for _ in range(20)]
+    stamps = np.arange(20) / 30
+    assert run([w + np.float32(64) for w in walk], stamps) == pytest.approx(run(walk, stamps) + 64, abs=1e-3)
 
 
 def test_a_point_never_leaves_the_span_between_its_last_value_and_the_new_one():
@@ -99,11 +121,30 @@ def test_one_step_equals_the_formula_by_hand():
     assert moved - start == pytest.approx(np.full((2, 3), 10 * alpha), rel=1e-5)
 
 
-def test_tracks_do_not_mix():
-    filters, alone = TrackFilters(FilterConfig()), OneEuroFilter(FilterConfig())
-    for i in range(5):
-        filters.smooth(2, POINTS * (i + 1), i / 30)
-        assert np.array_equal(filters.smooth(1, POINTS + i, i / 30), alone(POINTS + i, i / 30))
+def test_columns_of_constants_give_what_each_gives_alone():
+    # bench/filter.py tries all settings in one sweep.
+    rng = np.random.default_rng(6)
+    walk = [POINTS + rng.normal(0, 1, POINTS.shape).astype(np.float32) for _ in range(20)]
+    names, settings = ("min_cutoff_hz", "beta", "derivative_cutoff_hz"), [(0.05, 80.0, 1.0), (1.0, 5.0, 2.0)]
+    columns = dict(zip(names, np.array(settings).T[:, :, np.newaxis, np.newaxis], strict=True))
+    sweep = OneEuroFilter(SimpleNamespace(**columns, max_gap_s=1.0))
+    singles = [OneEuroFilter(FilterConfig(**dict(zip(names, one, strict=True)))) for one in settings]
+    for index, points in enumerate(walk):
+        both = np.broadcast_to(sweep(points, index / 30), (2, *POINTS.shape))
+        assert np.array_equal(both, np.stack([single(points, index / 30) for single in singles]))
+
+
+def test_two_tracks_are_each_smoothed_as_if_alone():
+    rng = np.random.default_rng(4)
+    faces = {1: POINTS, 2: np.vstack([3 * POINTS, POINTS[:10]])}
+    films = {i: [p + rng.normal(0, 2, p.shape).astype(np.float32) for _ in range(20)] for i, p in faces.items()}
+    filters, alone = TrackFilters(FilterConfig()), {i: OneEuroFilter(FilterConfig()) for i in faces}
+    for index in range(20):
+        for track_id in (1, 2) if index % 3 else (2,):  # now and then only the second is seen
+            points = films[track_id][index]
+            smooth = filters.smooth(track_id, points, index / 30)
+            assert np.array_equal(smooth, alone[track_id](points, index / 30))
+    assert len(filters) == 2
 
 
 def test_a_track_that_was_forgotten_starts_anew():

@@ -8,6 +8,7 @@ import pytest
 from facemesh_ros import Camera, Config, FaceMesher
 from facemesh_ros.detector import Candidates
 from facemesh_ros.errors import ConfigError, InputError, ModelError
+from facemesh_ros.filters import OneEuroFilter
 from facemesh_ros.geometry import roi_from_points
 from facemesh_ros.pipeline import LONGEST_SIDE_PX
 from facemesh_ros.tools.moving_face import FACE_CENTRE_XY, render_bgr, similarity
@@ -91,6 +92,19 @@ def test_two_faces_get_two_ids_and_keep_them(networks, moving_face):
         assert [face.track_id for face in faces] == [1, 2]
         left_ids.add(min(faces, key=lambda face: face.roi.center_xy[0]).track_id)
     assert len(left_ids) == 1
+
+
+def test_each_of_two_faces_is_smoothed_by_a_filter_of_its_own(networks, moving_face):
+    mesher = FaceMesher(Config.from_dotted({"device": "cpu"}))
+    alone = {1: OneEuroFilter(mesher.config.filter), 2: OneEuroFilter(mesher.config.filter)}
+    film = zip(frames(moving_face, 8), frames(moving_face, 8, start=100), strict=True)
+    for index, (left, right) in enumerate(film):
+        faces = mesher.process(np.hstack([left, right]), index / 30)
+        assert [face.track_id for face in faces] == [1, 2]
+        for face in faces:
+            expected = alone[face.track_id](face.mesh.points, index / 30)
+            assert np.array_equal(face.smoothed.points, expected)
+            assert index == 0 or not np.array_equal(expected, face.mesh.points)
 
 
 def test_shifting_the_image_by_whole_detector_cells_shifts_the_mesh(mesher, face_rgb):
