@@ -122,16 +122,28 @@ class TrackerConfig(Section):
 
 @dataclass(frozen=True)
 class FilterConfig(Section):
-    """The One-Euro filter of every track."""
+    """The One-Euro filter of every track.
+
+    The constants are MediaPipe's. bench/filter.py found none of 538 others to have less jitter at rest with no more lag
+    at 15, 30 and 60 Hz: 32 % of the raw jitter is left at 30 Hz, for 22 ms on a slow pan (docs/filter.md).
+    """
 
     enabled: bool = tunable(True, "Smooth what is published; raw meshes are always kept beside it.")
     min_cutoff_hz: float = tunable(
         0.05, "Cut-off for a face at rest; lower is calmer.", bounds=(0.001, 1000.0), unit="Hz"
     )
     beta: float = tunable(
-        80.0, "Growth of the cut-off with speed (face sizes a second); higher lags less.", bounds=(0.0, 10000.0)
+        80.0,
+        "Growth of the cut-off with speed (face sizes a second); higher lags less: a steady motion is trailed by "
+        "1/(2 pi beta) face sizes.",
+        bounds=(0.0, 10000.0),
     )
-    derivative_cutoff_hz: float = tunable(1.0, "Cut-off of the speed estimate.", bounds=(0.001, 1000.0), unit="Hz")
+    derivative_cutoff_hz: float = tunable(
+        1.0,
+        "Cut-off of the speed estimate; higher lags less where motion turns, lower is calmer.",
+        bounds=(0.001, 1000.0),
+        unit="Hz",
+    )
     max_gap_s: float = tunable(
         1.0, "A track's filter starts anew after stamps have jumped by more than this.", bounds=(0.0, 60.0), unit="s"
     )
