@@ -29,8 +29,8 @@ class MeshConfig(Section):
     )
     mirrored: bool = tunable(
         True,
-        "Mesh the faces of a single picture a last time together with their mirror images, and take the mean: it is "
-        "better by a tenth on turned faces. A stream has no time for it.",
+        "In a single picture, mesh the mirror image of a face that is turned aside as well, and take the mean, which "
+        "is better by a tenth. A stream has no time for it.",
     )
 
 

@@ -1,8 +1,8 @@
 """Pictures too dark or too flat for the networks, stretched to the range that these were trained on.
 
 Measured (`bench/exposure.py`, 31 labelled faces): where 3 % of the light is left, the landmark error falls from 12.4 to
-6.3 % of the distance between the eyes, and the short-range detector finds 94 % of the faces in the place of 29 %; from a
-third of the light on there is no difference. Stretched without smoothing, the noise keeps the error at 7.5 %; local
+6.3 % of the distance between the eyes, and the short-range detector finds 94 % of the faces in the place of 29 %; from
+a third of the light on there is no difference. Stretched without smoothing, the noise keeps the error at 7.5 %; local
 equalisation (CLAHE) leaves 8.5 %, gamma 7.3 %.
 """
 

@@ -15,16 +15,19 @@ from facemesh_ros.errors import ConfigError, InputError
 from facemesh_ros.filters import TrackFilters
 from facemesh_ros.geometry import roi_from_points
 from facemesh_ros.mesh_net import MeshNet
-from facemesh_ros.procrustes import misfit
+from facemesh_ros.procrustes import misfit, yaw
 from facemesh_ros.search import Search, Stages, near_and_far, still_stages
 from facemesh_ros.session import Session
 from facemesh_ros.track import Track
 from facemesh_ros.tracker import Tracker
-from facemesh_ros.types import Camera, Face, Mesh, Roi, UInt8
+from facemesh_ros.types import Camera, Face, Float32, Mesh, Roi, UInt8
 
 MOST_MISFIT = 0.16
 """RMS distance of rigid points from the reference face over that of the outer eye corners. Measured: 65 labelled
 faces lie under 0.11; a mesh beyond this limit has collapsed."""
+TURNED_RAD = (math.radians(15.0), math.radians(30.0))
+"""From where to where a face's mirror image comes to count as much as itself: nearer to frontal it gains nothing, and a
+single picture gives just what a stream gives."""
 LONGEST_SIDE_PX = 32766
 """OpenCV's warps address pixels in 16 bits: sides must be shorter than SHRT_MAX."""
 
@@ -98,11 +101,7 @@ class FaceMesher:
         image_rgb = _checked(image_rgb, 0.0, camera)
         tracker = Tracker(self.config.with_dotted({"tracker.min_hits": 1}))
         self._find(tracker, image_rgb, still_stages(self.config, _size_wh(image_rgb)), 0.0)
-        meshes = [track.mesh for track in tracker.tracks]
-        if self.config.mesh.mirrored:
-            with self._stage("mesh"):
-                twice = self._mesh_net.run_mirrored(image_rgb, [track.roi for track in tracker.tracks])
-            meshes = [mesh if better is None else better for mesh, better in zip(meshes, twice, strict=True)]
+        meshes = self._with_mirror_images(image_rgb, tracker.tracks)
         return tuple(Face(t.track_id, t.roi, mesh, mesh) for t, mesh in zip(tracker.tracks, meshes, strict=True))
 
     def reset(self) -> None:
@@ -151,6 +150,15 @@ class FaceMesher:
         least = self.config.tracker.min_presence
         return [(roi, mesh) for roi, mesh in pairs if mesh is not None and mesh.presence >= least]
 
+    def _with_mirror_images(self, image_rgb: UInt8, tracks: Sequence[Track]) -> list[Mesh]:
+        """Take the mean of the mesh and of that of the mirror image, the more so the farther a face is turned aside."""
+        weights = [mirror_weight(track.mesh.points) if self.config.mesh.mirrored else 0.0 for track in tracks]
+        turned = [track.roi for track, weight in zip(tracks, weights, strict=True) if weight > 0.0]
+        with self._stage("mesh"):
+            mirrored = iter(self._mesh_net.run_mirrored(image_rgb, turned))
+        others = [next(mirrored) if weight > 0.0 else None for weight in weights]
+        return [blended(t.mesh, other, weight) for t, other, weight in zip(tracks, others, weights, strict=True)]
+
     def _meshes(self, image_rgb: UInt8, rois: Sequence[Roi]) -> tuple[Mesh | None, ...]:
         """Mesh regions; None stands for what has not the shape of a face."""
         with self._stage("mesh"):
@@ -168,6 +176,19 @@ def _checked_config(config: Config) -> Config:
     if not isinstance(config, Config):
         raise ConfigError(f"config is a {type(config).__name__}; it must be a Config: use Config.from_dotted({{...}})")
     return config
+
+
+def mirror_weight(points: Float32) -> float:
+    """Return how much the mirror image of a (468 | 478, 3) mesh counts, 0 to 0.5."""
+    begin, end = TURNED_RAD
+    return 0.5 * min(max((abs(yaw(points)) - begin) / (end - begin), 0.0), 1.0)
+
+
+def blended(mesh: Mesh, other: Mesh | None, weight: float) -> Mesh:
+    """Return the weighted mean of two meshes of one face; the first alone where there is no other."""
+    if other is None:
+        return mesh
+    return Mesh((1.0 - weight) * mesh.points + weight * other.points, mesh.presence)
 
 
 def _is_time(stamp: object) -> bool:

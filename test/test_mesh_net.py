@@ -4,6 +4,7 @@ import pytest
 from facemesh_ros.geometry import roi_from_points
 from facemesh_ros.mesh_net import MeshNet, crop, presence, uncrop
 from facemesh_ros.session import Session
+from facemesh_ros.topology import mirror_points
 from facemesh_ros.types import Roi
 
 ROIS = [Roi((200, 150), 160.0, 0.0), Roi((90, 210), 75.5, 0.4), Roi((300, 20), 300.0, -2.0)]
@@ -100,3 +101,24 @@ def test_turning_image_and_region_by_a_quarter_turns_the_mesh(mesh_net, face_rgb
     (after,) = mesh_net.run(np.ascontiguousarray(np.rot90(face_rgb, -1)), [turned])
     expected = np.stack([height - 1 - before.points[:, 1], before.points[:, 0]], axis=1)
     assert np.abs(after.points[:, :2] - expected).mean() < 1.0
+
+
+def test_the_mirror_image_of_a_mirrored_picture_gives_the_mesh_of_the_picture_laid_back(mesh_net, face_rgb, face_roi):
+    (plain,) = mesh_net.run(face_rgb, [face_roi])
+    width = face_rgb.shape[1]
+    x, y = face_roi.center_xy
+    # A crop's pixels are read from its corner on, so that its mirror image begins one pixel of the crop further in.
+    shift = face_roi.size / 192 * np.array([-np.cos(face_roi.angle), np.sin(face_roi.angle)])
+    mirrored_roi = Roi(np.array([width - 1 - x, y]) - shift, face_roi.size, -face_roi.angle)
+    (mirrored,) = mesh_net.run_mirrored(np.ascontiguousarray(face_rgb[:, ::-1]), [mirrored_roi])
+    back = mirrored.points[mirror_points(len(plain.points))] * [-1, 1, 1] + [width - 1, 0, 0]
+    assert np.abs(back - plain.points).max() < 0.5
+    assert mirrored.presence == pytest.approx(plain.presence, abs=1e-3)
+
+
+def test_the_mirror_image_of_a_face_shows_nearly_the_same_mesh(mesh_net, face_rgb, face_roi):
+    (plain,), (mirrored,) = mesh_net.run(face_rgb, [face_roi]), mesh_net.run_mirrored(face_rgb, [face_roi])
+    eye_distance = np.linalg.norm(plain.points[263] - plain.points[33])
+    distances = np.linalg.norm(mirrored.points - plain.points, axis=1) / eye_distance
+    assert 0.0 < distances.mean() < 0.04
+    assert mesh_net.run_mirrored(face_rgb, []) == ()

@@ -4,14 +4,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from facemesh_ros import Camera, Config, FaceMesher
 from facemesh_ros.detector import Candidates
 from facemesh_ros.errors import ConfigError, InputError, ModelError
 from facemesh_ros.filters import OneEuroFilter
 from facemesh_ros.geometry import roi_from_points
-from facemesh_ros.pipeline import LONGEST_SIDE_PX
+from facemesh_ros.pipeline import LONGEST_SIDE_PX, blended, mirror_weight
+from facemesh_ros.procrustes import yaw
 from facemesh_ros.tools.moving_face import FACE_CENTRE_XY, render_bgr, similarity
+from facemesh_ros.topology import reference_face
+from facemesh_ros.types import Mesh
 
 
 def frames(moving_face, count, start=0):
@@ -353,6 +357,36 @@ def test_the_second_pass_looks_where_the_first_mesh_lies(networks, face_rgb):
     own = roi_from_points(once.mesh.points)
     assert twice.roi.center_xy == pytest.approx(own.center_xy) and twice.roi.size == pytest.approx(own.size)
     assert once.roi.size != pytest.approx(own.size, rel=1e-3)
+
+
+def turned_mesh(degrees):
+    points = 300.0 * reference_face() @ Rotation.from_euler("y", degrees, degrees=True).as_matrix().T
+    return Mesh(points.astype(np.float32), 0.9)
+
+
+@pytest.mark.parametrize(
+    ("degrees", "weight"), [(0, 0), (-14.9, 0), (22.5, 0.25), (-22.5, 0.25), (31, 0.5), (-70, 0.5)]
+)
+def test_the_mirror_image_counts_the_more_the_farther_a_face_is_turned_aside(degrees, weight):
+    assert mirror_weight(turned_mesh(degrees).points) == pytest.approx(weight, abs=1e-3)
+
+
+def test_blending_keeps_the_presence_and_a_mesh_without_another():
+    mesh, other = turned_mesh(0), turned_mesh(40)
+    assert blended(mesh, None, 0.5) is mesh
+    mean = blended(mesh, other, 0.25)
+    assert mean.points == pytest.approx(0.75 * mesh.points + 0.25 * other.points, abs=1e-4)
+    assert mean.presence == mesh.presence
+
+
+def test_a_frontal_face_has_the_same_mesh_in_a_picture_and_in_a_stream(networks, moving_face):
+    image_rgb = np.ascontiguousarray(
+        render_bgr(similarity(2.0, 0.0, FACE_CENTRE_XY, (320.0, 240.0)), (640, 480))[..., ::-1]
+    )
+    mesher = FaceMesher(Config(device="cpu", max_faces=1))
+    (still,), (streamed,) = mesher.process_still(image_rgb), mesher.process(image_rgb, 0.0)
+    assert abs(np.degrees(yaw(still.mesh.points))) < 15
+    assert np.array_equal(still.mesh.points, streamed.mesh.points)
 
 
 def test_what_has_not_the_shape_of_a_face_is_not_published(networks, face_rgb):
