@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from facemesh_ros import Config, pipeline
+from facemesh_ros import Config, finder
 from facemesh_ros.tools.evaluation.datasets import read_data
 from facemesh_ros.tools.evaluation.figures import figures
 from facemesh_ros.tools.evaluation.records import Examiner
@@ -54,18 +54,18 @@ class Variant(Library):
 
     def still(self, image_rgb: UInt8) -> Result:
         """Look at a single picture."""
-        with _misfit_limit(np.inf if self.name == WITHOUT_REFERENCE else pipeline.MOST_MISFIT):
+        with _misfit_limit(np.inf if self.name == WITHOUT_REFERENCE else finder.MOST_MISFIT):
             return super().still(image_rgb)
 
 
 @contextmanager
 def _misfit_limit(limit: float) -> Iterator[None]:
-    before = pipeline.MOST_MISFIT
-    pipeline.MOST_MISFIT = limit
+    before = finder.MOST_MISFIT
+    finder.MOST_MISFIT = limit
     try:
         yield
     finally:
-        pipeline.MOST_MISFIT = before
+        finder.MOST_MISFIT = before
 
 
 def errors_of(items: list[dict[str, Any]]) -> dict[str, dict[str, float]]:

@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import numpy as np
 
 from facemesh_ros.config import Config
-from facemesh_ros.detector import Candidates, Detector, merged
+from facemesh_ros.detector import Detector
 from facemesh_ros.errors import ConfigError, InputError
 from facemesh_ros.filters import TrackFilters
-from facemesh_ros.geometry import roi_from_points
+from facemesh_ros.finder import Finder
 from facemesh_ros.mesh_net import MeshNet
-from facemesh_ros.procrustes import misfit, yaw
-from facemesh_ros.search import Search, Stages, near_and_far, still_stages
+from facemesh_ros.search import Search, near_and_far, still_stages
 from facemesh_ros.session import Session
 from facemesh_ros.track import Track
 from facemesh_ros.tracker import Tracker
-from facemesh_ros.types import Camera, Face, Float32, Mesh, Roi, UInt8
+from facemesh_ros.types import Camera, Face, Mesh, UInt8
 
-MOST_MISFIT = 0.16
-"""RMS distance of rigid points from the reference face over that of the outer eye corners. Measured: 65 labelled
-faces lie under 0.11; a mesh beyond this limit has collapsed."""
-TURNED_RAD = (math.radians(15.0), math.radians(30.0))
-"""From where to where a face's mirror image comes to count as much as itself: nearer to frontal it gains nothing, and a
-single picture gives just what a stream gives."""
 LONGEST_SIDE_PX = 32766
 """OpenCV's warps address pixels in 16 bits: sides must be shorter than SHRT_MAX."""
 
@@ -57,7 +50,6 @@ class FaceMesher:
             DeviceError: ``require_device`` is set and the device cannot be used here.
         """
         self.config = _checked_config(Config() if config is None else config)
-        self._stage = stage
         device, required = self.config.device, self.config.require_device
         mesh = Session.open(self.config.mesh.network, device, required, models_folder)
         detectors = {
@@ -66,8 +58,7 @@ class FaceMesher:
         }
         self.device = mesh.device
         """What the networks run on: cpu, cuda or tensorrt."""
-        self._mesh_net = MeshNet(mesh)
-        self._detector = Detector(detectors, self.config.detector.min_score)
+        self._finder = Finder(self.config, Detector(detectors, self.config.detector.min_score), MeshNet(mesh), stage)
         self._search = Search(self.config)
         self._tracker = Tracker(self.config)
         self._filters = TrackFilters(self.config.filter)
@@ -86,22 +77,21 @@ class FaceMesher:
             InputError: an argument is not as above; the tracks stay as they were.
         """
         image_rgb = _checked(image_rgb, stamp, camera)
-        tracker = self._tracker
-        tracker.follow(self._meshes(image_rgb, tracker.rois(stamp)), stamp)
-        self._find(tracker, image_rgb, self._search.stages(_size_wh(image_rgb), stamp, tracker), stamp)
+        tracker, finder = self._tracker, self._finder
+        tracker.follow(finder.meshes(image_rgb, tracker.rois(stamp)), stamp)
+        finder.find_new(tracker, image_rgb, self._search.stages(_size_wh(image_rgb), stamp, tracker), stamp)
         self._filters.keep(track.track_id for track in tracker.tracks)
         return tuple(self._face(track, stamp) for track in tracker.tracks)
 
     def process_still(self, image_rgb: UInt8, camera: Camera | None = None) -> tuple[Face, ...]:
-        """Return the faces in one picture, unsmoothed, numbered from 1 in the order of the detector's score.
+        """Return the faces in one picture, unsmoothed, numbered from 1 as they are found: near ones first, surest first.
 
         The stream's tracks neither matter nor change. Arguments and errors as for :meth:`process`.
         """
         image_rgb = _checked(image_rgb, 0.0, camera)
-        image_rgb = _checked(image_rgb, 0.0, camera)
         tracker = Tracker(self.config.with_dotted({"tracker.min_hits": 1}))
-        self._find(tracker, image_rgb, still_stages(self.config, _size_wh(image_rgb)), 0.0)
-        meshes = self._with_mirror_images(image_rgb, tracker.tracks)
+        self._finder.find_new(tracker, image_rgb, still_stages(self.config, _size_wh(image_rgb)), 0.0)
+        meshes = self._finder.best_meshes(image_rgb, tracker.tracks)
         return tuple(Face(t.track_id, t.roi, mesh, mesh) for t, mesh in zip(tracker.tracks, meshes, strict=True))
 
     def reset(self) -> None:
@@ -120,50 +110,8 @@ class FaceMesher:
         if fixed:
             raise ConfigError(f"{', '.join(fixed)} cannot change while the networks are loaded: make a new FaceMesher")
         self.config = self._tracker.config = self._search.config = config
-        self._detector.min_score = config.detector.min_score
+        self._finder.configure(config)
         self._filters.configure(config.filter)
-
-    def _find(self, tracker: Tracker, image_rgb: UInt8, stages: Stages, stamp: float) -> None:
-        """Look for new faces stage by stage, while there is room for more; what all have seen is merged."""
-        seen = Candidates.joined(())
-        for views in stages:
-            if tracker.room < 1:
-                return
-            with self._stage("detect"):
-                seen = Candidates.joined((seen, self._detector.look(image_rgb, views)))
-            tracker.add(*self._faces_in(image_rgb, tracker.new_rois(merged(seen))), stamp)
-
-    def _faces_in(self, image_rgb: UInt8, rois: Sequence[Roi]) -> tuple[tuple[Roi, ...], tuple[Mesh, ...]]:
-        """Return the meshes of detected regions that show a face, the surest first, and where they were looked for."""
-        found = self._shown(image_rgb, rois)
-        if self.config.mesh.second_pass:
-            found = self._shown(image_rgb, [roi_from_points(mesh.points) for _, mesh in found])
-        with self._stage("detect"):
-            sure = [(self._detector.certainty(image_rgb, mesh), roi, mesh) for roi, mesh in found]
-        kept = [one for one in sure if one[0] >= self.config.detector.min_certainty]
-        kept.sort(key=lambda one: -one[0])
-        return tuple(roi for _, roi, _ in kept), tuple(mesh for _, _, mesh in kept)
-
-    def _shown(self, image_rgb: UInt8, rois: Sequence[Roi]) -> list[tuple[Roi, Mesh]]:
-        """Mesh regions and keep those in which the network sees a face."""
-        pairs = zip(rois, self._meshes(image_rgb, rois), strict=True)
-        least = self.config.tracker.min_presence
-        return [(roi, mesh) for roi, mesh in pairs if mesh is not None and mesh.presence >= least]
-
-    def _with_mirror_images(self, image_rgb: UInt8, tracks: Sequence[Track]) -> list[Mesh]:
-        """Take the mean of the mesh and of that of the mirror image, the more so the farther a face is turned aside."""
-        weights = [mirror_weight(track.mesh.points) if self.config.mesh.mirrored else 0.0 for track in tracks]
-        turned = [track.roi for track, weight in zip(tracks, weights, strict=True) if weight > 0.0]
-        with self._stage("mesh"):
-            mirrored = iter(self._mesh_net.run_mirrored(image_rgb, turned))
-        others = [next(mirrored) if weight > 0.0 else None for weight in weights]
-        return [blended(t.mesh, other, weight) for t, other, weight in zip(tracks, others, weights, strict=True)]
-
-    def _meshes(self, image_rgb: UInt8, rois: Sequence[Roi]) -> tuple[Mesh | None, ...]:
-        """Mesh regions; None stands for what has not the shape of a face."""
-        with self._stage("mesh"):
-            meshes = self._mesh_net.run(image_rgb, rois)
-        return tuple(mesh if mesh is not None and misfit(mesh.points) <= MOST_MISFIT else None for mesh in meshes)
 
     def _face(self, track: Track, stamp: float) -> Face:
         mesh = track.mesh
@@ -176,19 +124,6 @@ def _checked_config(config: Config) -> Config:
     if not isinstance(config, Config):
         raise ConfigError(f"config is a {type(config).__name__}; it must be a Config: use Config.from_dotted({{...}})")
     return config
-
-
-def mirror_weight(points: Float32) -> float:
-    """Return how much the mirror image of a (468 | 478, 3) mesh counts, 0 to 0.5."""
-    begin, end = TURNED_RAD
-    return 0.5 * min(max((abs(yaw(points)) - begin) / (end - begin), 0.0), 1.0)
-
-
-def blended(mesh: Mesh, other: Mesh | None, weight: float) -> Mesh:
-    """Return the weighted mean of two meshes of one face; the first alone where there is no other."""
-    if other is None:
-        return mesh
-    return Mesh((1.0 - weight) * mesh.points + weight * other.points, mesh.presence)
 
 
 def _is_time(stamp: object) -> bool:

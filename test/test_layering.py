@@ -14,6 +14,7 @@ LAYERS = (
     {"geometry", "filters", "pose", "gaze", "models", "warp", "identity", "exposure"},
     {"session", "track", "views", "procrustes"},
     {"detector", "mesh_net", "tracker", "search"},
+    {"finder"},
     {"pipeline", "draw"},
     {"__init__"},  # the library's public names
     {"ros"},

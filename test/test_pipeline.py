@@ -10,8 +10,9 @@ from facemesh_ros import Camera, Config, FaceMesher
 from facemesh_ros.detector import Candidates
 from facemesh_ros.errors import ConfigError, InputError, ModelError
 from facemesh_ros.filters import OneEuroFilter
+from facemesh_ros.finder import blended, mirror_weight
 from facemesh_ros.geometry import roi_from_points
-from facemesh_ros.pipeline import LONGEST_SIDE_PX, blended, mirror_weight
+from facemesh_ros.pipeline import LONGEST_SIDE_PX
 from facemesh_ros.procrustes import yaw
 from facemesh_ros.tools.moving_face import FACE_CENTRE_XY, render_bgr, similarity
 from facemesh_ros.topology import reference_face
@@ -186,14 +187,14 @@ def test_one_face_whose_numbers_are_not_finite_costs_no_other_face(networks, mov
     mesher = FaceMesher(Config(device="cpu"))
     pair = np.hstack([frames(moving_face, 1)[0]] * 2)
     assert len(mesher.process(pair, 0.0)) == 2
-    run = mesher._mesh_net._session.run
+    run = mesher._finder._mesh_net._session.run
 
     def spoilt(images, *outputs):
         points, logits = run(images, *outputs)
         points[1:] = np.nan
         return points, logits
 
-    mesher._mesh_net._session.run = spoilt
+    mesher._finder._mesh_net._session.run = spoilt
     # The second face of the batch is lost and, being looked for at once, found again as the only one of its batch.
     assert [face.track_id for face in mesher.process(pair, 0.03)] == [1, 2]
 
@@ -248,11 +249,11 @@ def test_a_still_picture_shows_no_face_twice(mesher, face_rgb):
         def certainty(self, image, mesh):
             return detector.certainty(image, mesh)
 
-    detector, mesher._detector = mesher._detector, Twice()
+    detector, mesher._finder._detector = mesher._finder._detector, Twice()
     try:
         assert len(mesher.process_still(face_rgb)) == 1
     finally:
-        mesher._detector = detector
+        mesher._finder._detector = detector
 
 
 def eye_distance(points):
@@ -392,14 +393,14 @@ def test_a_frontal_face_has_the_same_mesh_in_a_picture_and_in_a_stream(networks,
 def test_what_has_not_the_shape_of_a_face_is_not_published(networks, face_rgb):
     mesher = FaceMesher(Config(device="cpu"))
     assert len(mesher.process(face_rgb, 0.0)) == 1
-    run = mesher._mesh_net._session.run
+    run = mesher._finder._mesh_net._session.run
 
     def squashed(images, *outputs):
         points, logits = run(images, *outputs)
         points[..., 1] = 96 + 0.2 * (points[..., 1] - 96)
         return points, logits
 
-    mesher._mesh_net._session.run = squashed
+    mesher._finder._mesh_net._session.run = squashed
     assert mesher.process(face_rgb, 0.03) == ()
 
 
