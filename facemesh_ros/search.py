@@ -20,7 +20,7 @@ COST_MS = {"short": 0.7, "full": 2.3}
 Medians of `bench/networks.py`."""
 TURNS = (0.5 * math.pi, math.pi, 1.5 * math.pi)
 """What else upright may be, rad from what it should be. The short-range network sees faces turned by up to 75° either
-way, the full-range one by 45°."""
+way, the full-range one by 45° (`bench/reach.py`)."""
 
 Stages: TypeAlias = tuple[tuple[View, ...], ...]
 """Views that are looked at together, in order: later ones only while faces are wanted."""
