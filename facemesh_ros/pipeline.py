@@ -84,7 +84,7 @@ class FaceMesher:
         return tuple(self._face(track, stamp) for track in tracker.tracks)
 
     def process_still(self, image_rgb: UInt8, camera: Camera | None = None) -> tuple[Face, ...]:
-        """Return the faces in one picture, unsmoothed, numbered from 1 as they are found: near ones first, surest first.
+        """Return the faces in one picture, unsmoothed, numbered from 1 as found: near ones first, then the surest.
 
         The stream's tracks neither matter nor change. Arguments and errors as for :meth:`process`.
         """
