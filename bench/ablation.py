@@ -38,8 +38,8 @@ VARIANTS: Mapping[str, Mapping[str, object]] = {
     "no close look at new faces": {"detector.min_certainty": 0.0},
     "no test against the reference face": {},
     "no second pass": {"mesh.second_pass": False},
-    "no mirror image": {"mesh.mirrored": False},
-    "neither of them": {"mesh.second_pass": False, "mesh.mirrored": False},
+    "no mean of four": {"mesh.averaged": False},
+    "neither of them": {"mesh.second_pass": False, "mesh.averaged": False},
 }
 WITHOUT_REFERENCE = "no test against the reference face"
 FEWER_FACES = ("no tiles", "no tiles, short range only")

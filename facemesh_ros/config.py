@@ -27,10 +27,10 @@ class MeshConfig(Section):
         "Mesh a new face, and every face of a single picture, again from the region of its first mesh, which fits "
         "better than the detector's.",
     )
-    mirrored: bool = tunable(
+    averaged: bool = tunable(
         True,
-        "In a single picture, mesh the mirror image of a face that is turned aside as well, and take the mean, which "
-        "is better by a tenth. A stream has no time for it.",
+        "In a single picture, take the mean of four meshes of a face: of the detector's region and of the first mesh's "
+        "own, each as it is and mirrored. A stream has no time for it.",
     )
 
 

@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from facemesh_ros.config import Config
 from facemesh_ros.detector import Candidates, Detector, merged
-from facemesh_ros.geometry import roi_from_points
+from facemesh_ros.geometry import LEFT_EYE_OUTER_CORNER, RIGHT_EYE_OUTER_CORNER, roi_from_points
 from facemesh_ros.mesh_net import MeshNet
-from facemesh_ros.procrustes import misfit, yaw
+from facemesh_ros.procrustes import misfit
 from facemesh_ros.search import Stages
-from facemesh_ros.track import Track
 from facemesh_ros.tracker import Tracker
-from facemesh_ros.types import Float32, Mesh, Roi, UInt8
+from facemesh_ros.types import Mesh, Roi, UInt8
 
 MOST_MISFIT = 0.16
 """RMS distance of rigid points from the reference face over that of the outer eye corners. Measured: 65 labelled
 faces lie under 0.11; a mesh beyond this limit has collapsed."""
-TURNED_RAD = (math.radians(15.0), math.radians(30.0))
-"""From where to where a face's mirror image comes to count as much as itself: nearer to frontal it gains nothing, and a
-single picture gives just what a stream gives."""
+
+CONSISTENT = 0.1
+"""Mean distance of two meshes of one face over that of the outer eye corners, up to which their mean is better than the
+second alone: labelled faces lie 0.01 to 0.1 apart, those of a badly turned region more."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sighting:
+    """A new face: its mesh in the detector's region, and in the region of that mesh."""
+
+    first_roi: Roi
+    first: Mesh
+    roi: Roi
+    mesh: Mesh
+    certainty: float
+    """0..1, of the detector's close look at ``mesh``."""
+
+    @property
+    def is_consistent(self) -> bool:
+        """Whether both meshes are the same but for noise: the detector's region was not turned or placed badly."""
+        eyes = self.mesh.points[LEFT_EYE_OUTER_CORNER] - self.mesh.points[RIGHT_EYE_OUTER_CORNER]
+        apart = np.linalg.norm(self.mesh.points - self.first.points, axis=1).mean()
+        return bool(apart <= CONSISTENT * np.linalg.norm(eyes))
 
 
 class Finder:
@@ -46,63 +67,68 @@ class Finder:
         self._detector.min_score = config.detector.min_score
 
     def find_new(self, tracker: Tracker, image_rgb: UInt8, stages: Stages, stamp: float) -> None:
-        """Give the tracker what is new in an (H, W, 3) RGB image.
+        """Give the tracker what is new in an (H, W, 3) RGB image of a stream.
 
         The stages are gone through while there is room for more faces; what all of them have seen is merged.
         """
+        for sightings in self._sightings(tracker, image_rgb, stages):
+            tracker.add([one.roi for one in sightings], [one.mesh for one in sightings], stamp)
+
+    def find_all(self, tracker: Tracker, image_rgb: UInt8, stages: Stages) -> None:
+        """Give the tracker the faces of a single (H, W, 3) RGB picture, meshed as well as can be."""
+        for sightings in self._sightings(tracker, image_rgb, stages):
+            meshes = self._means(image_rgb, sightings) if self._config.mesh.averaged else [s.mesh for s in sightings]
+            tracker.add([one.roi for one in sightings], meshes, 0.0)
+
+    def _sightings(self, tracker: Tracker, image_rgb: UInt8, stages: Stages) -> Iterator[list[Sighting]]:
+        """Yield stage by stage what is new, the surest first."""
         seen = Candidates.joined(())
         for views in stages:
             if tracker.room < 1:
                 return
             with self._stage("detect"):
                 seen = Candidates.joined((seen, self._detector.look(image_rgb, views)))
-            tracker.add(*self._faces_in(image_rgb, tracker.new_rois(merged(seen))), stamp)
+            yield self._confirmed(image_rgb, self._meshed(image_rgb, tracker.new_rois(merged(seen))))
 
-    def _faces_in(self, image_rgb: UInt8, rois: Sequence[Roi]) -> tuple[tuple[Roi, ...], tuple[Mesh, ...]]:
-        """Return the meshes of detected regions that show a face, the surest first, and where they were looked for."""
-        found = self._shown(image_rgb, rois)
-        if self._config.mesh.second_pass:
-            found = self._shown(image_rgb, [roi_from_points(mesh.points) for _, mesh in found])
+    def _meshed(self, image_rgb: UInt8, rois: Sequence[Roi]) -> list[Sighting]:
+        """Mesh detected regions, and again the regions of the meshes that may be faces."""
+        firsts = [(roi, mesh) for roi, mesh in zip(rois, self.meshes(image_rgb, rois), strict=True) if mesh is not None]
+        if not self._config.mesh.second_pass:
+            return [Sighting(roi, mesh, roi, mesh, 0.0) for roi, mesh in firsts]
+        own = [roi_from_points(mesh.points) for _, mesh in firsts]
+        seconds = zip(firsts, own, self.meshes(image_rgb, own), strict=True)
+        return [Sighting(*first, roi, mesh, 0.0) for first, roi, mesh in seconds if mesh is not None]
+
+    def _confirmed(self, image_rgb: UInt8, sightings: Sequence[Sighting]) -> list[Sighting]:
+        """Return what the detector sees as well, close up: the surest first."""
         with self._stage("detect"):
-            sure = [(self._detector.certainty(image_rgb, mesh), roi, mesh) for roi, mesh in found]
-        kept = [one for one in sure if one[0] >= self._config.detector.min_certainty]
-        kept.sort(key=lambda one: -one[0])
-        return tuple(roi for _, roi, _ in kept), tuple(mesh for _, _, mesh in kept)
+            rated = [replace(one, certainty=self._detector.certainty(image_rgb, one.mesh)) for one in sightings]
+        kept = [one for one in rated if one.certainty >= self._config.detector.min_certainty]
+        return sorted(kept, key=lambda one: -one.certainty)
 
-    def _shown(self, image_rgb: UInt8, rois: Sequence[Roi]) -> list[tuple[Roi, Mesh]]:
-        """Mesh regions and keep those in which the network sees a face."""
-        pairs = zip(rois, self.meshes(image_rgb, rois), strict=True)
-        least = self._config.tracker.min_presence
-        return [(roi, mesh) for roi, mesh in pairs if mesh is not None and mesh.presence >= least]
-
-    def best_meshes(self, image_rgb: UInt8, tracks: Sequence[Track]) -> list[Mesh]:
-        """Return the tracks' meshes as good as a single picture allows: (468 | 478, 3) px each.
-
-        With ``mesh.mirrored`` that is the mean with the mesh of the mirror image, which counts the more the farther a
-        face is turned aside.
-        """
-        weights = [mirror_weight(track.mesh.points) if self._config.mesh.mirrored else 0.0 for track in tracks]
-        turned = [track.roi for track, weight in zip(tracks, weights, strict=True) if weight > 0.0]
+    def _means(self, image_rgb: UInt8, sightings: Sequence[Sighting]) -> list[Mesh]:
+        """Return the mean of both meshes of each face, if they agree, and of those of their mirror images."""
         with self._stage("mesh"):
-            mirrored = iter(self._mesh_net.run_mirrored(image_rgb, turned))
-        others = [next(mirrored) if weight > 0.0 else None for weight in weights]
-        return [blended(t.mesh, other, weight) for t, other, weight in zip(tracks, others, weights, strict=True)]
+            rois = [roi for one in sightings for roi in (one.roi, one.first_roi)]
+            mirrored = self._mesh_net.run_mirrored(image_rgb, rois)
+        means = []
+        for one, mirror, first_mirror in zip(sightings, mirrored[::2], mirrored[1::2], strict=True):
+            firsts = (one.first, first_mirror) if one.is_consistent else ()
+            means.append(mean_mesh(one.mesh, mirror, *firsts))
+        return means
 
     def meshes(self, image_rgb: UInt8, rois: Sequence[Roi]) -> tuple[Mesh | None, ...]:
-        """Mesh regions; None stands for what has not the shape of a face."""
+        """Mesh regions of an (H, W, 3) RGB image; None stands for what is no face by its presence or its shape."""
         with self._stage("mesh"):
-            meshes = self._mesh_net.run(image_rgb, rois)
-        return tuple(mesh if mesh is not None and misfit(mesh.points) <= MOST_MISFIT else None for mesh in meshes)
+            found = self._mesh_net.run(image_rgb, rois)
+        least = self._config.tracker.min_presence
+        return tuple(
+            mesh if mesh is not None and mesh.presence >= least and misfit(mesh.points) <= MOST_MISFIT else None
+            for mesh in found
+        )
 
 
-def mirror_weight(points: Float32) -> float:
-    """Return how much the mirror image of a (468 | 478, 3) mesh counts, 0 to 0.5."""
-    begin, end = TURNED_RAD
-    return 0.5 * min(max((abs(yaw(points)) - begin) / (end - begin), 0.0), 1.0)
-
-
-def blended(mesh: Mesh, other: Mesh | None, weight: float) -> Mesh:
-    """Return the weighted mean of two meshes of one face; the first alone where there is no other."""
-    if other is None:
-        return mesh
-    return Mesh((1.0 - weight) * mesh.points + weight * other.points, mesh.presence)
+def mean_mesh(mesh: Mesh, *others: Mesh | None) -> Mesh:
+    """Return the mean of the (468 | 478, 3) points, with the presence of the first mesh; None counts for nothing."""
+    every = [mesh.points, *(other.points for other in others if other is not None)]
+    return Mesh(np.mean(every, axis=0), mesh.presence)

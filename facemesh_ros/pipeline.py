@@ -90,9 +90,8 @@ class FaceMesher:
         """
         image_rgb = _checked(image_rgb, 0.0, camera)
         tracker = Tracker(self.config.with_dotted({"tracker.min_hits": 1}))
-        self._finder.find_new(tracker, image_rgb, still_stages(self.config, _size_wh(image_rgb)), 0.0)
-        meshes = self._finder.best_meshes(image_rgb, tracker.tracks)
-        return tuple(Face(t.track_id, t.roi, mesh, mesh) for t, mesh in zip(tracker.tracks, meshes, strict=True))
+        self._finder.find_all(tracker, image_rgb, still_stages(self.config, _size_wh(image_rgb)))
+        return tuple(Face(track.track_id, track.roi, track.mesh, track.mesh) for track in tracker.tracks)
 
     def reset(self) -> None:
         """Forget all tracks. Their ids are not used again."""

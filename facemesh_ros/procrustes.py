@@ -62,12 +62,6 @@ def misfit(points: NDArray[np.float32]) -> float:
     return aligned(_rigid_reference(), points[RIGID].astype(np.float64)).misfit
 
 
-def yaw(points: NDArray[np.float32]) -> float:
-    """Return how far the face of a (468 | 478, 3) mesh is turned aside, rad in ±pi/2; positive to the image's right."""
-    forward = -aligned(_rigid_reference(), points[RIGID].astype(np.float64)).rotation[:, 2]
-    return float(np.arcsin(np.clip(forward[0], -1.0, 1.0)))
-
-
 @lru_cache(maxsize=1)
 def _rigid_reference() -> Float64:
     """Return the rigid points of the reference face, (33, 3), outer eye corners at unit distance."""

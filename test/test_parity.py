@@ -25,7 +25,7 @@ STILL_MEAN_PX, TRACKING_MEAN_PX, TRACKING_WORST_PX, PORTRAIT_MEAN_PX = 0.01, 0.0
 """Tolerances of the parity with MediaPipe 0.10.21 that the project promises."""
 
 
-AS_REFERENCE = {"mesh.second_pass": False, "mesh.mirrored": False, "device": "cpu"}
+AS_REFERENCE = {"mesh.second_pass": False, "mesh.averaged": False, "device": "cpu"}
 
 
 def distance_px(points, recorded):

@@ -4,18 +4,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from scipy.spatial.transform import Rotation
 
 from facemesh_ros import Camera, Config, FaceMesher
 from facemesh_ros.detector import Candidates
 from facemesh_ros.errors import ConfigError, InputError, ModelError
 from facemesh_ros.filters import OneEuroFilter
-from facemesh_ros.finder import blended, mirror_weight
+from facemesh_ros.finder import mean_mesh
 from facemesh_ros.geometry import roi_from_points
 from facemesh_ros.pipeline import LONGEST_SIDE_PX
-from facemesh_ros.procrustes import yaw
 from facemesh_ros.tools.moving_face import FACE_CENTRE_XY, render_bgr, similarity
-from facemesh_ros.topology import reference_face
 from facemesh_ros.types import Mesh
 
 
@@ -350,7 +347,7 @@ def test_what_the_detector_does_not_confirm_is_no_face(mesher, face_rgb):
 
 
 def test_the_second_pass_looks_where_the_first_mesh_lies(networks, face_rgb):
-    plain = {"mesh.mirrored": False, "device": "cpu"}
+    plain = {"mesh.averaged": False, "device": "cpu"}
     once, twice = (
         FaceMesher(Config.from_dotted({**plain, "mesh.second_pass": second})).process_still(face_rgb)[0]
         for second in (False, True)
@@ -360,34 +357,25 @@ def test_the_second_pass_looks_where_the_first_mesh_lies(networks, face_rgb):
     assert once.roi.size != pytest.approx(own.size, rel=1e-3)
 
 
-def turned_mesh(degrees):
-    points = 300.0 * reference_face() @ Rotation.from_euler("y", degrees, degrees=True).as_matrix().T
-    return Mesh(points.astype(np.float32), 0.9)
+def test_the_mesh_of_a_picture_is_the_mean_of_four_and_close_to_that_of_a_stream(networks, face_rgb):
+    def still(**settings):
+        dotted = {"device": "cpu", "max_faces": 1, **{f"mesh.{name}": value for name, value in settings.items()}}
+        return FaceMesher(Config.from_dotted(dotted)).process_still(face_rgb)[0]
+
+    net = FaceMesher(Config(device="cpu"))._finder._mesh_net
+    once, twice, mean = still(averaged=False, second_pass=False), still(averaged=False), still()
+    mirrored = net.run_mirrored(face_rgb, [once.roi, twice.roi])
+    expected = np.mean([once.mesh.points, twice.mesh.points, *(mesh.points for mesh in mirrored)], axis=0)
+    assert mean.mesh.points == pytest.approx(expected, abs=1e-3)
+    assert mean.mesh.presence == twice.mesh.presence
+    assert np.linalg.norm(mean.mesh.points - twice.mesh.points, axis=1).mean() < 0.02 * eye_distance(expected)
 
 
-@pytest.mark.parametrize(
-    ("degrees", "weight"), [(0, 0), (-14.9, 0), (22.5, 0.25), (-22.5, 0.25), (31, 0.5), (-70, 0.5)]
-)
-def test_the_mirror_image_counts_the_more_the_farther_a_face_is_turned_aside(degrees, weight):
-    assert mirror_weight(turned_mesh(degrees).points) == pytest.approx(weight, abs=1e-3)
-
-
-def test_blending_keeps_the_presence_and_a_mesh_without_another():
-    mesh, other = turned_mesh(0), turned_mesh(40)
-    assert blended(mesh, None, 0.5) is mesh
-    mean = blended(mesh, other, 0.25)
-    assert mean.points == pytest.approx(0.75 * mesh.points + 0.25 * other.points, abs=1e-4)
-    assert mean.presence == mesh.presence
-
-
-def test_a_frontal_face_has_the_same_mesh_in_a_picture_and_in_a_stream(networks, moving_face):
-    image_rgb = np.ascontiguousarray(
-        render_bgr(similarity(2.0, 0.0, FACE_CENTRE_XY, (320.0, 240.0)), (640, 480))[..., ::-1]
-    )
-    mesher = FaceMesher(Config(device="cpu", max_faces=1))
-    (still,), (streamed,) = mesher.process_still(image_rgb), mesher.process(image_rgb, 0.0)
-    assert abs(np.degrees(yaw(still.mesh.points))) < 15
-    assert np.array_equal(still.mesh.points, streamed.mesh.points)
+def test_the_mean_of_meshes_leaves_out_what_is_none():
+    mesh, other = (Mesh(np.full((468, 3), value, np.float32), 0.1 * value) for value in (1.0, 4.0))
+    assert mean_mesh(mesh, None).points == pytest.approx(mesh.points)
+    assert mean_mesh(mesh, None, other).points == pytest.approx(np.full((468, 3), 2.5))
+    assert mean_mesh(mesh, other).presence == mesh.presence
 
 
 def test_what_has_not_the_shape_of_a_face_is_not_published(networks, face_rgb):

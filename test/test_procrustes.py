@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from facemesh_ros.procrustes import RIGID, aligned, misfit, yaw
+from facemesh_ros.procrustes import RIGID, aligned, misfit
 from facemesh_ros.topology import mirror_points, reference_face
 
 FACE = reference_face()
@@ -71,17 +71,3 @@ def test_what_has_not_the_shape_of_a_face_does_not_fit(garbage):
 
 def test_the_rigid_points_are_symmetric():
     assert set(mirror_points()[RIGID].tolist()) == set(RIGID.tolist())
-
-
-@pytest.mark.parametrize("degrees", [-60.0, -20.0, 0.0, 5.0, 80.0])
-def test_yaw_is_how_far_the_nose_points_to_the_right_of_the_image(degrees):
-    turned = FACE @ Rotation.from_euler("y", -degrees, degrees=True).as_matrix().T
-    assert np.degrees(yaw(moved_flat(turned))) == pytest.approx(degrees, abs=1e-3)
-    nodding = Rotation.from_euler("x", 15.0, degrees=True).as_matrix()
-    assert yaw(moved_flat(FACE @ nodding.T)) == pytest.approx(0.0, abs=1e-6)
-    assert np.sign(turned[4, 0] - turned[168, 0]) == np.sign(degrees)
-
-
-def moved_flat(points):
-    """As a mesh of 300 px somewhere in an image, not turned further."""
-    return (300.0 * points + [320.0, 240.0, 5.0]).astype(np.float32)
