@@ -79,8 +79,9 @@ class FaceMesher:
         image_rgb = _checked(image_rgb, stamp, camera)
         tracker, finder = self._tracker, self._finder
         tracker.follow(finder.meshes(image_rgb, tracker.rois(stamp)), stamp)
+        tracker.confirm(finder.still_faces(image_rgb, tracker.unsure))
         finder.find_new(tracker, image_rgb, self._search.stages(_size_wh(image_rgb), stamp, tracker), stamp)
-        self._filters.keep(track.track_id for track in tracker.tracks)
+        self._filters.keep(tracker.known_ids)
         return tuple(self._face(track, stamp) for track in tracker.tracks)
 
     def process_still(self, image_rgb: UInt8, camera: Camera | None = None) -> tuple[Face, ...]:

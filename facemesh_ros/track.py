@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from facemesh_ros.geometry import ROI_SCALE, roi_from_points
@@ -14,6 +15,7 @@ NEWEST_SPEED_SHARE = 0.5
 """Weight of the newest step in a track's velocity."""
 FASTEST_FACES_PER_S = 10.0
 """Limit of the velocity in face sizes, so that two stamps close together send no face out of the world."""
+NEVER = -math.inf
 UNCONFIRMED = 0
 """The id of a face that has been seen in fewer than min_hits images."""
 
@@ -62,6 +64,8 @@ class Track:
     """Its last place and size, and the running mean of its shape."""
     velocity_xy: tuple[float, float] = (0.0, 0.0)
     """px of the full image a second."""
+    confirmed_s: float = NEVER
+    """Stamp of the last image in which the detector saw it as well; NEVER while that is in doubt."""
 
     @property
     def roi(self) -> Roi:
@@ -93,16 +97,17 @@ class Track:
 
     def followed(self, sight: Sight, stamp: float) -> Track:
         """Return the track with a further sight in its region."""
-        return self._seen(sight, stamp, self._velocity_to(sight, stamp))
+        return self._seen(sight, stamp, self._velocity_to(sight, stamp), self.confirmed_s)
 
     def returned(self, sight: Sight, stamp: float) -> Track:
         """Return the track with a further sight elsewhere; that jump says nothing of its velocity."""
-        return self._seen(sight, stamp, (0.0, 0.0))
+        return self._seen(sight, stamp, (0.0, 0.0), NEVER)
 
-    def _seen(self, sight: Sight, stamp: float, velocity_xy: tuple[float, float]) -> Track:
+    def _seen(self, sight: Sight, stamp: float, velocity_xy: tuple[float, float], confirmed_s: float) -> Track:
         hits, now, mean = self.hits + 1, sight.likeness, self.known.shape
         mean = mean + max(1.0 / hits, NEWEST_SHARE) * (now.shape - mean)
-        return Track(self.track_id, sight, stamp, hits, Likeness(now.x, now.y, now.size, mean), velocity_xy)
+        known = Likeness(now.x, now.y, now.size, mean)
+        return Track(self.track_id, sight, stamp, hits, known, velocity_xy, confirmed_s)
 
     def _velocity_to(self, sight: Sight, stamp: float) -> tuple[float, float]:
         step_s, limit = stamp - self.stamp, FASTEST_FACES_PER_S * self.known.size

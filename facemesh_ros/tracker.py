@@ -15,13 +15,17 @@ from facemesh_ros.config import Config
 from facemesh_ros.errors import InputError
 from facemesh_ros.geometry import ROI_SCALE, claim_one_place, roi_from_detection, shows_same_face
 from facemesh_ros.identity import IMPLAUSIBLE, Likeness, assign
-from facemesh_ros.track import UNCONFIRMED, Sight, Track
+from facemesh_ros.track import NEVER, UNCONFIRMED, Sight, Track
 from facemesh_ros.types import Detection, Mesh, Roi
 
 SPARE_REGIONS = 4
 """So many more regions than there is room for are tried when new faces are looked for: not every detection is one."""
 LONGEST_STEP_S = 1.0
 """A face seen in the last image is followed over this gap even where reacquire_s is shorter (a camera at 1 Hz)."""
+DOUBTFUL_COST = 0.5
+"""A match that costs more is confirmed before it is believed: one in fifty of those of one face from image to image."""
+RECHECK_S = 1.0
+"""A face that is followed is confirmed this often all the same."""
 MUCH_LARGER = 1.5
 """So many times as large, of two sights of one face, one is taken for the face and the other for a part of it."""
 
@@ -38,6 +42,12 @@ class Tracker:
         self._stamp = 0.0
         self._place_free = False
         """A place was given up in the last image."""
+        self._is_frozen = False
+        """The stamp did not advance: how long a face has been lost is not known, and no place is kept."""
+        self._offered: tuple[Roi, ...] = ()
+        """Of the last call of :meth:`new_rois`."""
+        self._refused: tuple[Roi, ...] = ()
+        """Regions that were offered and turned out to be no faces."""
         self._doubtful: tuple[Roi, ...] = ()
         """Around meshes of the last image that were taken for no face."""
         self._next_id = 1
@@ -63,6 +73,18 @@ class Tracker:
         return self._place_free or bool(self._coasting(self._stamp))
 
     @property
+    def known_ids(self) -> tuple[int, ...]:
+        """The ids of the faces that are followed, or may return."""
+        return tuple(track.track_id for track in (*self.tracks, *self._lost))
+
+    @property
+    def unsure(self) -> tuple[Track, ...]:
+        """The faces of the last image that the detector is to confirm: those in doubt, and one that is due."""
+        in_doubt = tuple(track for track in self.tracks if track.confirmed_s == NEVER)
+        due = [t for t in self.tracks if t not in in_doubt and abs(self._stamp - t.confirmed_s) >= RECHECK_S]
+        return (*in_doubt, *sorted(due, key=lambda track: track.confirmed_s)[:1])
+
+    @property
     def missing(self) -> tuple[Roi, ...]:
         """Where the faces whose places are kept should be in the last image."""
         return tuple(self._ahead(track, self._stamp) for track in self._coasting(self._stamp))
@@ -79,9 +101,9 @@ class Tracker:
         """Take the meshes found in :meth:`rois` of this time: say whose they are and which faces are gone."""
         sought, places = self._sought(stamp), self._places()
         sights = _distinct(self._sights(self.rois(stamp), meshes))
-        self._stamp = stamp
+        self._is_frozen, self._stamp = stamp <= self._stamp and self._followed != (), stamp
         pairs = self._pairs(sought, sights)
-        seen = {row: sought[row].followed(sights[column], stamp) for row, column in pairs}
+        seen = {row: self._next(sought[row], sights[column]) for row, column in pairs}
         self._lost = tuple(track for track in self._lost if track not in sought)
         self._lose([track for row, track in enumerate(sought) if row not in seen])
         self._followed = tuple(seen.values())
@@ -90,10 +112,24 @@ class Tracker:
         self._doubtful = tuple(sight.next_roi for sight in others)
         self._place_free = self._places() < places
 
+    def confirm(self, track_ids: Iterable[int]) -> None:
+        """Take the answer about :attr:`unsure`: these ids are faces, the others are lost."""
+        asked, good = {track.track_id for track in self.unsure}, set(track_ids)
+        bad = [track for track in self._followed if track.track_id in asked - good]
+        places = self._places()
+        self._followed = tuple(
+            replace(track, confirmed_s=self._stamp) if track.track_id in good else track
+            for track in self._followed
+            if track not in bad
+        )
+        self._lose(bad)
+        self._place_free = self._place_free or self._places() < places
+
     def new_rois(self, detections: Sequence[Detection]) -> tuple[Roi, ...]:
         """Return the regions of detections that no track covers: where lost faces may be first, then by score.
 
         There are a few more than there is room for, so that a detection that turns out to be no face costs no face.
+        Regions that were refused a moment ago come last, so that no face has to wait behind them for ever.
         """
         fresh: list[Roi] = []
         known = [track.next_roi for track in self._followed]
@@ -101,8 +137,9 @@ class Tracker:
         for roi in (*self._doubtful, *detected):
             if not any(shows_same_face(roi, other) for other in (*known, *fresh)):
                 fresh.append(roi)
-        fresh.sort(key=self._is_strange)
-        return tuple(fresh[: max(self.room, 0) + SPARE_REGIONS])
+        fresh.sort(key=lambda roi: (self._is_strange(roi), any(shows_same_face(roi, other) for other in self._refused)))
+        self._offered = tuple(fresh[: max(self.room, 0) + SPARE_REGIONS])
+        return self._offered
 
     def add(self, rois: Sequence[Roi], meshes: Sequence[Mesh | None], stamp: float) -> None:
         """Take the meshes found in :meth:`new_rois` in the image of this time: returning faces first, then new ones.
@@ -110,20 +147,26 @@ class Tracker:
         The surest mesh comes first; what claims the place of a followed face, or of one before it, is left out.
         """
         self._stamp = stamp
+        refused = (one for one in self._offered if not any(shows_same_face(one, roi) for roi in rois))
+        self._refused, self._offered = tuple(refused), ()
         known = [track.next_roi for track in self._followed]
         sights: list[Sight] = []
         for sight in self._sights(rois, meshes):
             if not any(claim_one_place(sight.next_roi, roi) for roi in (*known, *(s.next_roi for s in sights))):
                 sights.append(sight)
         others = self._take_back(sights)
+        self._followed = tuple(
+            replace(track, confirmed_s=stamp) if track.sight in sights else track for track in self._followed
+        )
         room = max(self.config.max_faces - self._places(), 0)
-        self._followed += tuple(Track(UNCONFIRMED, s, stamp, 1, s.likeness) for s in others[:room])
+        self._followed += tuple(Track(UNCONFIRMED, s, stamp, 1, s.likeness, confirmed_s=stamp) for s in others[:room])
         self._confirm()
 
     def reset(self) -> None:
         """Forget all faces; ids go on and are not used again."""
         self._followed = self._lost = ()
-        self._place_free, self._doubtful = False, ()
+        self._offered = self._refused = self._doubtful = ()
+        self._place_free = self._is_frozen = False
 
     def _places(self) -> int:
         """Return how many places are taken or kept."""
@@ -136,6 +179,8 @@ class Tracker:
 
     def _coasting(self, stamp: float) -> tuple[Track, ...]:
         """Return the lost faces whose place is still kept."""
+        if self._is_frozen:
+            return ()
         coast_s = min(self.config.tracker.coast_s, self.config.tracker.reacquire_s)
         return tuple(track for track in self._lost if track.gap_s(stamp) <= coast_s)[: max(self.room, 0)]
 
@@ -156,6 +201,13 @@ class Tracker:
     def _pairs(self, tracks: Sequence[Track], sights: Sequence[Sight]) -> tuple[tuple[int, int], ...]:
         coast_s, stamp = self.config.tracker.coast_s, self._stamp
         return assign([[track.cost(sight.likeness, stamp, coast_s) for sight in sights] for track in tracks])
+
+    def _next(self, track: Track, sight: Sight) -> Track:
+        """Return the track with the sight in its region; in doubt where that was guessed, or the match is poor."""
+        now = track.followed(sight, self._stamp)
+        cost = track.cost(sight.likeness, self._stamp, self.config.tracker.coast_s)
+        is_doubtful = cost > DOUBTFUL_COST or track in self._lost
+        return replace(now, confirmed_s=NEVER) if is_doubtful else now
 
     def _lose(self, tracks: Iterable[Track]) -> None:
         """Remember confirmed faces that are gone, and forget those that have been so for too long."""
