@@ -54,15 +54,17 @@ class DetectorConfig(Section):
     interval_s: float = tunable(
         0.5,
         "While faces are tracked and more are allowed, look for new ones this often, through one view in turn: the "
-        "whole image by short, by full, a tile. At once when a face is lost, and on every image while there is none.",
+        "whole image by short, by full, a tile. At once when a face is lost, and on every image while there is none. 0 "
+        "looks on every image.",
         bounds=(0.0, 3600.0),
         unit="s",
     )
     budget_ms: float = tunable(
         4.0,
-        "Most that the look for faces may cost in an image of a stream in which none is tracked or one was just lost, "
-        "in nominal ms of one CPU core (short 0.7 a view, full 2.3). The whole image by short and one view in turn are "
-        "always looked at: by full, turned by quarters, tile by tile. A single picture is always searched in full.",
+        "Most that the detector may cost in an image of a stream in which no face is tracked or one was just lost, in "
+        "nominal ms of one CPU core (short 0.7 a view, full 2.3); what it finds is meshed on top. The whole image by "
+        "short, one close look at where a face is missing, and one view in turn (by full, turned by quarters, a tile) "
+        "are looked at in any case. A single picture is always searched in full.",
         bounds=(0.0, 10000.0),
         unit="ms",
     )

@@ -169,7 +169,9 @@ def anchor_centers(count: int) -> Float64:
         ticks = (np.arange(cells) + 0.5) / cells
         y, x = np.meshgrid(ticks, ticks, indexing="ij")
         grids.append(np.repeat(np.stack([x.ravel(), y.ravel()], axis=1), repeats, axis=0))
-    return np.concatenate(grids)
+    centers = np.concatenate(grids)
+    centers.flags.writeable = False  # all detectors share them
+    return centers
 
 
 def keypoints_of(points: Float32) -> Float64:
@@ -180,7 +182,8 @@ def keypoints_of(points: Float32) -> Float64:
 
 def picture_of(image_rgb: UInt8, roi: Roi, side: int) -> UInt8:
     """Return the (S, S, 3) network input: a square of the image, bilinear, black outside the image."""
-    return exposed(cut(image_rgb, _maps(*roi.center_xy.tolist(), roi.size, roi.angle, side), cv2.BORDER_CONSTANT))
+    picture = cut(image_rgb, _maps(*roi.center_xy.tolist(), roi.size, roi.angle, side), cv2.BORDER_CONSTANT)
+    return exposed(picture, image_from_crop(roi, side), (image_rgb.shape[1], image_rgb.shape[0]))
 
 
 @lru_cache(maxsize=16)

@@ -21,7 +21,6 @@ Medians of `bench/networks.py`."""
 TURNS = (0.5 * math.pi, math.pi, 1.5 * math.pi)
 """What else upright may be, rad from what it should be. The short-range network sees faces turned by up to 75° either
 way, the full-range one by 45° (`bench/reach.py`)."""
-
 Stages: TypeAlias = tuple[tuple[View, ...], ...]
 """Views that are looked at together, in order: later ones only while faces are wanted."""
 
@@ -92,7 +91,7 @@ class Search:
         if not is_urgent:
             return (self._next(views, 0.0, most=1),)
         near, _ = near_and_far(self.config.detector.range)
-        first = (whole(near, size_wh, self._upright), *(around(near, roi) for roi in faces.missing))
+        first = (whole(near, size_wh, self._upright), *self._close_ups(near, faces.missing))
         return first, self._next(views, sum(COST_MS[view.network] for view in first), most=len(views))
 
     def reset(self) -> None:
@@ -102,11 +101,17 @@ class Search:
 
     def _is_time(self, stamp: float) -> bool:
         last = self._looked_at
-        return last is None or not 0.0 <= stamp - last < self.config.detector.interval_s
+        return last is None or not 0.0 < stamp - last < self.config.detector.interval_s
 
     @property
     def _upright(self) -> float:
         return math.radians(self.config.camera.rotation)
+
+    def _close_ups(self, near: str, missing: Sequence[Roi]) -> list[View]:
+        """Return views of where faces are missing, as many as the budget allows, in turn, and at least one."""
+        most = max(int(self.config.detector.budget_ms / COST_MS[near]) - 1, 1)
+        begin = self._turn % max(len(missing), 1)
+        return [around(near, roi) for roi in (*missing[begin:], *missing[:begin])[:most]]
 
     def _next(self, round_: Sequence[View], spent_ms: float, most: int) -> tuple[View, ...]:
         """Return the next views of the round that the budget allows, ``most`` at most, and at least one."""
@@ -121,11 +126,16 @@ class Search:
         return tuple(chosen)
 
     def _round(self, size_wh: tuple[int, int], followed: int) -> list[View]:
-        """Return what takes turns: the whole image, turned while nobody is followed, and the tiles."""
+        """Return what takes turns: the whole image for near faces, upright and turned, for far ones, and the tiles.
+
+        While nobody is followed, near upright faces are looked for in every image anyway.
+        """
         near, far = near_and_far(self.config.detector.range)
         smallest, upright = self.config.detector.min_face_px, self._upright
         turned = [whole(near, size_wh, upright + turn) for turn in TURNS]
-        lanes: list[Sequence[View]] = [turned if followed == 0 else [whole(near, size_wh, upright)]]
+        if followed > 0:
+            turned = [view for one in turned for view in (whole(near, size_wh, upright), one)]
+        lanes: list[Sequence[View]] = [turned]
         if near != far:
             lanes += [[whole(far, size_wh, upright)], pyramid(far, size_wh, smallest, upright)]
         lanes = [lane for lane in lanes if lane]

@@ -160,7 +160,7 @@ class Face:
     roi: Roi
     """The region that the network looked at."""
     mesh: Mesh
-    """Raw, as the network gave it."""
+    """Raw: as the network gave it, or the mean of several meshes of a single picture."""
     smoothed: Mesh
     """After the track's filter; the same object as ``mesh`` when the filter is off. This is what is published."""
     pose: HeadPose | None = None

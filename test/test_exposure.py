@@ -30,10 +30,19 @@ def test_dark_and_flat_pictures_reach_the_full_range(low, high):
 
 
 def test_it_begins_below_the_span_that_it_names():
-    assert exposed(ramp(0, FLAT_SPAN / 0.98 + 2)) is not None
     wide, flat = ramp(0, FLAT_SPAN / 0.98 + 3), ramp(0, FLAT_SPAN - 3)
     assert exposed(wide) is wide
     assert exposed(flat) is not flat
+
+
+def test_the_black_around_an_image_does_not_hide_that_it_is_flat():
+    picture = np.zeros((192, 192, 3), np.uint8)
+    picture[48:144] = ramp(100, 120)[48:144]
+    assert exposed(picture) is picture
+    image_from_picture = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, -48.0]])
+    stretched = exposed(picture, image_from_picture, (192, 96))
+    assert np.ptp(stretched[56:136]) > 200 and stretched[:40].max() == 0
+    assert exposed(picture, image_from_picture + [[0, 0, 999], [0, 0, 0]], (192, 96)) is picture, "nothing inside"
 
 
 def test_the_input_is_not_changed():

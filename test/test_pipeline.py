@@ -414,10 +414,64 @@ def test_what_the_network_does_not_take_for_a_face_is_no_face(networks, face_rgb
     assert strict.process(face_rgb, 0.0) == ()
 
 
-def test_the_filters_of_faces_that_left_are_freed(mesher, face_rgb):
-    for index in range(6):
-        mesher.process(face_rgb if index % 2 == 0 else np.zeros_like(face_rgb), index / 30)
+def test_the_filters_of_faces_that_left_are_freed_when_they_cannot_return(mesher, face_rgb):
+    mesher.process(face_rgb, 0.0)
+    mesher.process(np.zeros_like(face_rgb), 0.1)
+    assert len(mesher._filters) == 1
+    mesher.process(np.zeros_like(face_rgb), 0.2 + mesher.config.tracker.reacquire_s)
     assert len(mesher._filters) == 0
+
+
+def test_one_missed_image_does_not_begin_the_filter_anew(networks, moving_face):
+    mesher = FaceMesher(Config(device="cpu", max_faces=1))
+    images = frames(moving_face, 8)
+    for index in range(6):
+        mesher.process(images[index], index / 30)
+    assert mesher.process(np.zeros_like(images[0]), 6 / 30) == ()
+    (back,) = mesher.process(images[7], 7 / 30)
+    assert back.track_id == 1 and not np.array_equal(back.smoothed.points, back.mesh.points)
+
+
+@pytest.mark.parametrize("name", ["brick.png", "color.png", "coffee.png"])
+def test_a_face_does_not_live_on_in_a_pattern(networks, moving_face, name):
+    picture = cv2.imread(str(Path(pytest.importorskip("skimage").__file__).parent / "data" / name))
+    pattern_rgb = np.ascontiguousarray(cv2.resize(picture, (640, 480))[..., ::-1])
+    mesher = FaceMesher(Config(device="cpu"))
+    for start in range(0, 300, 60):
+        mesher.reset()
+        faces = [mesher.process(image, i / 30) for i, image in enumerate(frames(moving_face, 3, start))]
+        assert all(len(one) == 1 for one in faces)
+        assert sum(len(mesher.process(pattern_rgb, (3 + i) / 30)) for i in range(12)) == 0
+
+
+def test_a_face_that_the_detector_does_not_see_any_more_is_lost_when_it_is_due(mesher, face_rgb, monkeypatch):
+    detector = mesher._finder._detector
+    for index in range(10):
+        assert len(mesher.process(face_rgb, index / 10)) == 1
+    monkeypatch.setattr(detector, "_close_up", lambda *_: 0.0)
+    assert mesher.process(face_rgb, 1.0) == ()
+
+
+def test_a_second_face_upside_down_is_found_while_another_is_followed(networks, moving_face):
+    upright = frames(moving_face, 1)[0]
+    image_rgb = np.hstack([upright, upright[::-1, ::-1]])
+    mesher = FaceMesher(Config(device="cpu"))
+    for index in range(20):
+        faces = mesher.process(np.ascontiguousarray(image_rgb), 0.5 * index)
+        if len(faces) == 2:
+            break
+    assert len(faces) == 2
+
+
+def test_live_settings_reach_the_search_and_a_reset_too(mesher, face_rgb):
+    before = mesher.config
+    mesher.configure(before.with_dotted({"camera.rotation": 90.0}))
+    assert mesher._search.config.camera.rotation == 90.0
+    mesher.configure(before)
+    mesher.process(face_rgb, 0.0)
+    mesher.process(face_rgb, 0.5)
+    mesher.reset()
+    assert mesher._search.stages((640, 480), 0.51, mesher._tracker), "looks at once after a reset"
 
 
 def test_a_setting_that_is_read_at_loading_cannot_change_later(mesher):

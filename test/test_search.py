@@ -82,6 +82,21 @@ def test_where_a_face_was_lost_it_looks_at_once_close_up():
     assert ("short", 300.0, 200.0, AROUND * 90.0, 0.5) in [key(view) for view in views]
 
 
+def test_many_missing_faces_are_looked_for_in_turn_within_the_budget():
+    one = search(detector__budget_ms=4.0)
+    missing = [Roi((100.0 + 10 * i, 50.0), 30.0, 0.0) for i in range(30)]
+    places = set()
+    for views in looks(one, 40, followed=1, missing=missing):
+        assert cost_ms(views) <= 4.0 + 2.3, "one view in turn comes in any case"
+        places |= {view.roi.center_xy[0] for view in views if view.roi.size == AROUND * 30.0}
+    assert len(places) == 30
+
+
+def test_stamps_that_stand_still_do_not_stop_the_looking():
+    one = search()
+    assert all(one.stages(SIZE, 5.0, Faces(1)) for _ in range(5))
+
+
 def test_a_place_that_became_free_is_offered_at_once():
     one = search()
     looks(one, 1, followed=1)
@@ -118,13 +133,13 @@ def test_no_look_costs_more_than_the_budget(followed, budget_ms):
         assert 0 < cost_ms(views) <= max(budget_ms, least) + 1e-9
 
 
-@pytest.mark.parametrize(("followed", "turned"), [(0, 3), (1, 0)])
-def test_every_tile_and_every_turned_view_has_its_turn(followed, turned):
+@pytest.mark.parametrize("followed", [0, 1])
+def test_every_tile_and_every_turned_view_has_its_turn(followed):
     tiles = {key(view) for view in pyramid("full", SIZE, 24.0)}
     seen = Counter(key(view) for views in looks(search(detector__interval_s=0.0), 250, followed) for view in views)
     assert tiles <= seen.keys()
     assert max(seen[tile] for tile in tiles) - min(seen[tile] for tile in tiles) <= 16, "a small level comes more often"
-    assert len([k for k in seen if k[0] == "short" and k[4] != 0.0]) == turned
+    assert sum(k[0] == "short" and k[4] != 0.0 for k in seen) == 3
     assert seen["full", 640.0, 360.0, WHOLE, 0.0] >= 60, "the whole image, for far faces, comes between the tiles"
 
 
@@ -136,9 +151,8 @@ def test_the_same_images_give_the_same_looks():
 @pytest.mark.parametrize("network", ["short", "full"])
 def test_a_single_network_looks_at_the_whole_image_alone(network):
     one = search(detector__range=network, detector__interval_s=0.0, detector__budget_ms=100.0)
-    assert [[key(v)[:1] + key(v)[3:] for v in views] for views in looks(one, 2, followed=1)] == [
-        [(network, WHOLE, 0.0)]
-    ] * 2
+    seen = [key(view) for views in looks(one, 6, followed=1) for view in views]
+    assert {k[0] for k in seen} == {network} and sum(k[4] == 0.0 for k in seen) == 3
     assert {v.network for views in still_stages(one.config, SIZE) for v in views} == {network}
 
 
@@ -156,7 +170,8 @@ def test_a_turned_camera_turns_every_view(rotation):
     near, far, tiles, _ = still_stages(config, SIZE)
     assert np.allclose([v.roi.angle for v in (*near, *far, *tiles)], math.radians(rotation))
     for views in looks(Search(config), 20, followed=1, rate_hz=1.0):
-        assert np.allclose([v.roi.angle for v in views], math.radians(rotation))
+        turns = [(math.degrees(v.roi.angle) - rotation) % 90.0 for v in views]
+        assert np.allclose(np.minimum(turns, np.subtract(90.0, turns)), 0.0, atol=1e-6)
 
 
 def test_smaller_faces_wanted_means_more_tiles():

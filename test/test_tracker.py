@@ -233,6 +233,81 @@ def test_of_a_followed_face_inside_a_face_the_larger_is_kept():
         assert [track.mesh for track in one.tracks] == [large]
 
 
+# Confirmation
+
+
+def watch(one, begin, end, *people):
+    """Let people be in view, ten images a second, from begin to end."""
+    for i in range(round(10 * begin), round(10 * end) + 1):
+        see(one, i / 10, *people)
+
+
+def test_a_new_face_needs_no_confirmation_until_it_is_due():
+    one = tracker()
+    watch(one, 0.0, 0.9, ANN, BOB)
+    assert one.unsure == ()
+    watch(one, 1.0, 1.0, ANN, BOB)
+    assert [track.track_id for track in one.unsure] == [1], "one at a time"
+    one.confirm([1])
+    assert [track.track_id for track in one.unsure] == [2]
+    one.confirm([2])
+    assert one.unsure == () and ids(one) == [1, 2]
+
+
+def test_after_a_long_step_every_face_is_in_doubt():
+    one = tracker()
+    see(one, 0.0, ANN, BOB)
+    see(one, 0.9, ANN, BOB)
+    assert [track.track_id for track in one.unsure] == [1, 2]
+
+
+def test_what_is_not_confirmed_is_lost_and_may_return():
+    one = tracker()
+    watch(one, 0.0, 1.0, ANN, BOB)
+    one.confirm([])
+    assert ids(one) == [2] and one.lost_one and one.room == 3
+    one.follow(meshes_of(one.rois(1.03), (ANN, BOB)), 1.03)
+    assert who(one) == {1: 0, 2: 1}
+    assert one.unsure[0].track_id == 1, "it was found where it was guessed to be"
+
+
+def test_a_face_found_where_it_was_guessed_to_be_is_in_doubt():
+    one = tracker()
+    see(one, 0.0, ANN)
+    see(one, 0.03)
+    see(one, 0.06, ANN, look=False)
+    assert ids(one) == [1] and [track.track_id for track in one.unsure] == [1]
+
+
+def test_a_poor_match_is_in_doubt():
+    one = tracker()
+    see(one, 0.0, ANN)
+    one.follow([face_mesh((ANN.center_xy[0] + 90, ANN.center_xy[1]), person=0)], 0.03)
+    assert ids(one) == [1] and [track.track_id for track in one.unsure] == [1]
+
+
+# Refusal and stamps that stand still
+
+
+def test_regions_that_were_refused_do_not_keep_a_face_out_for_ever():
+    one = tracker(max_faces=1)
+    decoys = [face_detection((150 + 200 * i, 600), score=0.8) for i in range(1 + SPARE_REGIONS)]
+    detections = [*decoys, face_detection(LEFT, score=0.7)]
+    for stamp in (0.0, 0.03):
+        offered = one.new_rois(detections)
+        found = [roi for roi in offered if abs(roi.center_xy[1] - LEFT[1]) < 50]
+        one.add(found, [face_mesh(LEFT) for _ in found], stamp)
+    assert len(one.tracks) == 1
+
+
+def test_with_stamps_that_stand_still_no_place_is_kept_for_ever():
+    one = tracker(max_faces=1)
+    see(one, 5.0, ANN)
+    for _ in range(4):
+        see(one, 5.0, BOB)
+    assert [_person(track.mesh) for track in one.tracks] == [1]
+
+
 # Crossing
 
 
