@@ -9,6 +9,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "facemesh_ros"
 LAYERS = (
     {"errors"},
+    {"checks"},
     {"types", "tunables"},
     {"config", "topology"},
     {"geometry", "filters", "pose", "gaze", "models", "warp", "identity", "exposure"},

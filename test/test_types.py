@@ -4,8 +4,9 @@ import math
 import numpy as np
 import pytest
 
+from facemesh_ros.checks import frozen_array
 from facemesh_ros.errors import InputError
-from facemesh_ros.types import CAMERA_MODELS, Camera, Detection, Face, HeadPose, Mesh, Roi, frozen_array
+from facemesh_ros.types import CAMERA_MODELS, Camera, Detection, Face, HeadPose, Mesh, Roi
 
 ROI, MESH = Roi((0, 0), 1.0, 0.0), Mesh(np.zeros((468, 3)), 1.0)
 
