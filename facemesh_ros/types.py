@@ -32,6 +32,8 @@ CAMERA_MODELS = {"plumb_bob": (0, 4, 5), "rational_polynomial": (8, 12, 14), "eq
 POINT_COUNTS = (468, 478)
 """Of a mesh without and with irises."""
 
+GAZE_SOURCES = ("iris", "head")
+
 
 @dataclass(frozen=True, eq=False)
 class Detection:
@@ -114,6 +116,61 @@ class HeadPose:
         )
 
 
+@dataclass(frozen=True)
+class Eyes:
+    """How far the eyes are open."""
+
+    right_openness: float
+    """Distance between the lids over the width of the eye, as if seen straight on; no unit: 0 shut, about 0.3 open."""
+    left_openness: float
+    right_is_closed: bool
+    """With hysteresis."""
+    left_is_closed: bool
+    blink: bool = False
+    """True in the one image in which the eyes are open again after a blink."""
+    blink_duration_s: float = 0.0
+    """How long the eyes were closed in the blink that has just ended, s; 0 in all other images."""
+
+
+@dataclass(frozen=True)
+class Mouth:
+    """How far the mouth is open."""
+
+    openness: float
+    """Gap between the inner lips over the width of the mouth, no unit: 0 when closed, about 1 when wide open."""
+
+
+@dataclass(frozen=True, eq=False)
+class Gaze:
+    """Where a person looks. All directions are unit vectors, from the person outwards."""
+
+    direction: Float64
+    """(3,) float64, in the axes of the camera's optical frame (x right, y down, z forward), of both eyes together.
+    Without a camera calibration, as if the face were on the camera's axis."""
+    head_direction: Float64
+    """(3,) float64: the same in the head's axes (REP 155: x out of the face, y to the person's left, z up)."""
+    source: str
+    """What it comes from: "iris", or "head" (x of the head) where no eye tells: closed, turned away, no irises."""
+    right_direction: Float64 | None = None
+    """(3,) float64: of the right eye alone, in the axes of ``direction``; None where that eye does not tell."""
+    left_direction: Float64 | None = None
+    origin_m: Float64 | None = None
+    """(3,) float64, m in the camera's optical frame: where the ray begins, the sellion; None without a head pose."""
+    angle_rad: float | None = None
+    """From the gaze to the target of attention, 0 to pi; None where the target or attention is off or unknown."""
+    is_looking: bool = False
+    """At the target; with hysteresis, and kept through a blink."""
+
+    def __post_init__(self) -> None:
+        if self.source not in GAZE_SOURCES:
+            raise InputError(f"Gaze.source is {self.source!r}; it must be one of {', '.join(GAZE_SOURCES)}")
+        vectors = ("direction", "head_direction", "right_direction", "left_direction", "origin_m")
+        given = {name: value for name in vectors if (value := getattr(self, name)) is not None}
+        set_fields(
+            self, **{name: frozen_array(value, (3,), np.float64, f"Gaze.{name}") for name, value in given.items()}
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class Face:
     """One person's face in one image: what :meth:`FaceMesher.process` returns."""
@@ -130,6 +187,10 @@ class Face:
     """None where it was not estimated."""
     points_m: Float32 | None = None
     """(N, 3) float32, m in the camera's optical frame; None where it was not estimated."""
+    eyes: Eyes | None = None
+    """None, like ``mouth`` and ``gaze``, where they are switched off."""
+    mouth: Mouth | None = None
+    gaze: Gaze | None = None
 
     def __post_init__(self) -> None:
         if self.track_id < 1:
