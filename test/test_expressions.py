@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from made_heads import face, flat, head_m, look, turned
 
-from facemesh_ros import Camera, Config, HeadPose
+from facemesh_ros import Camera, Config, FaceMesher, HeadPose
+from facemesh_ros.errors import InputError
 from facemesh_ros.expressions import CLOSED_BELOW, LONGEST_BLINK_S, OPEN_ABOVE, TrackExpressions
 from facemesh_ros.gaze import EYES, HEAD_FROM_REFERENCE
 from facemesh_ros.topology import reference_face
@@ -237,3 +238,71 @@ def test_odd_meshes_raise_nothing(points):
 def test_the_reference_face_itself_is_awake():
     (one,) = film([flat(reference_face())])
     assert not one.eyes.right_is_closed and not one.eyes.left_is_closed
+
+
+@pytest.fixture(scope="module")
+def mesher(networks):
+    return FaceMesher(Config.from_dotted({"device": "cpu", "max_faces": 1}))
+
+
+def rgb(moving_face, index):
+    return np.ascontiguousarray(moving_face.frame_bgr(index)[..., ::-1])
+
+
+def test_a_real_face_that_smiles_into_the_camera_looks_at_it_however_it_is_panned_and_rolled(mesher, moving_face):
+    for index in range(0, 300, 15):  # the picture is flat: it looks into the camera from everywhere
+        (one,) = mesher.process(rgb(moving_face, index), 1000.0 + index / RATE_HZ)
+        assert one.gaze.source == "iris" and one.gaze.is_looking and one.gaze.angle_rad < np.radians(8.0)
+        assert 0.25 < one.eyes.right_openness < 0.4 and 0.25 < one.eyes.left_openness < 0.4
+        assert 0.1 < one.mouth.openness < 0.3 and not one.eyes.blink
+
+
+def test_the_mirror_image_of_a_real_face_has_mirrored_eyes(mesher, face_rgb):
+    (one,) = mesher.process_still(face_rgb)
+    (other,) = mesher.process_still(np.ascontiguousarray(face_rgb[:, ::-1]))
+    assert other.eyes.right_openness == pytest.approx(one.eyes.left_openness, abs=0.04)
+    assert other.gaze.direction == pytest.approx(one.gaze.direction * [-1, 1, 1], abs=0.08)
+
+
+def test_a_single_picture_has_eyes_mouth_and_gaze_but_no_blink_and_leaves_the_stream_alone(mesher, face_rgb):
+    mesher.process(face_rgb, 2000.0)
+    before = dict(mesher._expressions._memories)
+    (one,) = mesher.process_still(face_rgb)
+    assert one.gaze.source == "iris" and one.mouth.openness > 0.1 and not one.eyes.blink
+    assert mesher._expressions._memories == before
+
+
+def test_the_network_without_irises_gives_the_head_s_axis(networks, face_rgb):
+    config = Config.from_dotted({"device": "cpu", "mesh.network": "mesh"})
+    (one,) = FaceMesher(config).process_still(face_rgb)
+    assert one.gaze.source == "head" and one.gaze.right_direction is None and not one.eyes.right_is_closed
+
+
+def test_settings_reach_the_stream(mesher, face_rgb):
+    before = mesher.config
+    mesher.configure(before.with_dotted({"gaze.enabled": False}))
+    (without,) = mesher.process(face_rgb, 3000.0)
+    mesher.configure(before)
+    (with_it,) = mesher.process(face_rgb, 3000.03)
+    assert without.gaze is None and without.eyes is None and without.mouth is None
+    assert with_it.gaze is not None
+
+
+def test_a_reset_forgets_the_expressions_too(mesher, face_rgb):
+    mesher.process(face_rgb, 4000.0)
+    assert len(mesher._expressions) == 1
+    mesher.reset()
+    assert len(mesher._expressions) == 0
+
+
+@pytest.mark.parametrize("target", [[1.0, 2.0], [0.0, 0.0, np.nan]])
+def test_a_target_that_is_no_point_is_refused(mesher, face_rgb, target):
+    with pytest.raises(InputError, match="target_m"):
+        mesher.process(face_rgb, 5000.0, target_m=target)
+    with pytest.raises(InputError, match="target_m"):
+        mesher.process_still(face_rgb, target_m=target)
+
+
+def test_a_target_in_metres_is_compared_only_with_a_pose(mesher, face_rgb):
+    (one,) = mesher.process_still(face_rgb, target_m=[0.0, 0.0, 0.1])
+    assert one.pose is not None or one.gaze.angle_rad is None
