@@ -142,8 +142,8 @@ def test_through_a_calibrated_camera_who_looks_into_it_does_so_at_every_bearing(
 @pytest.mark.parametrize("model", ["plumb_bob", "rational_polynomial", "equidistant"])
 def test_every_lens_model_gives_rays(model):
     camera = Camera.from_matrix(CAMERA.matrix, None, (1280, 720), model)
-    view = view_of(flat(head_m(), at_xy=(CAMERA.matrix[0, 2] + 320.0, CAMERA.matrix[1, 2])), camera)
-    angle = 0.5 if model == "equidistant" else np.arctan(0.5)
+    view = view_of(flat(head_m(), at_xy=(CAMERA.matrix[0, 2] + 640.0, CAMERA.matrix[1, 2]), px_a_metre=500.0), camera)
+    angle = 1.0 if model == "equidistant" else np.arctan(1.0)
     assert view.camera_from_view[:, 2] == pytest.approx([np.sin(angle), 0, np.cos(angle)], abs=0.05)
 
 
