@@ -94,7 +94,7 @@ def view_of(points: NDArray[np.float32], camera: Camera | None = None, pose: Hea
 
 def openness(view: View) -> tuple[float, float, float]:
     """Return how far the right eye, the left eye and the mouth are open: gap over width, at least 0."""
-    gaps = (view.upright[:, 5:, 1] - view.upright[:, 2:5, 1]).mean(axis=1)
+    gaps = (view.upright[:, 5:, 1] - view.upright[:, 2:5, 1]).sum(axis=1) / 3.0
     across = view.upright[:, 1] - view.upright[:, 0]
     widths = np.sqrt((across * across).sum(axis=1))
     right, left, mouth = (np.maximum(gaps, 0.0) / np.maximum(widths, _SMALLEST)).tolist()
@@ -174,17 +174,19 @@ def _rays(camera: Camera, points_px: Float64) -> Float64 | None:
     else:
         rays = cv2.undistortPoints(points_px[:, np.newaxis], camera.matrix, camera.distortion)
     rays = np.asarray(rays, np.float64)[:, 0]
-    return rays if np.isfinite(rays).all() and np.abs(rays).max() < FARTHEST_RAY else None
+    return rays if np.abs(rays).max() < FARTHEST_RAY else None  # NaN compares false
 
 
 def _turned(points: Float64, rays: Float64) -> tuple[Float64, Float64]:
     """Return the (N, 3) points as a camera sees them that is turned to their middle, and that camera_from_view."""
-    camera_from_view = _turn_to(rays[: _ENDS[0]].mean(axis=0))
-    seen = np.column_stack([rays, np.ones(len(rays))]) @ camera_from_view
-    seen = seen[:, :2] / np.maximum(seen[:, 2:], _SMALLEST)
-    corners = slice(_ENDS[0], _ENDS[1], 8)  # the outer ones: by how much a px of x and y shrinks, one of z does too
-    units_a_px = _length(np.subtract(*seen[corners])) / max(_length(np.subtract(*points[corners, :2])), _SMALLEST)
-    return np.column_stack([seen, units_a_px * points[:, 2]]), camera_from_view
+    camera_from_view = _turn_to(rays[: _ENDS[0]].sum(axis=0) / _ENDS[0])
+    ahead = rays @ camera_from_view[:2] + camera_from_view[2]
+    seen = points.copy()
+    seen[:, :2] = ahead[:, :2] / np.maximum(ahead[:, 2:], _SMALLEST)
+    right, left = _ENDS[0], _ENDS[0] + 8  # outer corners: by how much a px of x and y shrinks, one of z does too
+    in_px, in_view = points[right, :2] - points[left, :2], seen[right, :2] - seen[left, :2]
+    seen[:, 2] *= _length(in_view) / max(_length(in_px), _SMALLEST)
+    return seen, camera_from_view
 
 
 def _turn_to(ray: Float64) -> Float64:
