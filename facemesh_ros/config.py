@@ -163,8 +163,8 @@ class AttentionConfig(Section):
     enabled: bool = tunable(True, "Compare the gaze with the direction of the target; needs gaze.enabled.")
     angle_deg: float = tunable(
         15.0,
-        "Who looks past the target by less than this looks at it. Gaze is 5 deg off in the median, now and then 12, and "
-        "more without irises (mesh.network mesh): then take 25.",
+        "Who looks past the target by less than this looks at it. Gaze is 5 deg off in the median, now and then 12, "
+        "and more without irises (mesh.network mesh): then take 25.",
         bounds=(0.0, 180.0),
         unit="deg",
     )

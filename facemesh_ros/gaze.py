@@ -81,10 +81,9 @@ def view_of(points: NDArray[np.float32], camera: Camera | None = None, pose: Hea
     rays = None if camera is None else _rays(camera, used[:, :2])
     used, camera_from_view = (used, np.eye(3)) if rays is None else _turned(used, rays)
     fit = aligned(_rigid_reference(), used, (slice(None), slice(_ENDS[0])))
-    is_posed = pose is not None and rays is not None
     return View(
         camera_from_view=camera_from_view,
-        view_from_reference=_rotation(pose, camera_from_view) if pose is not None and is_posed else fit.rotation,
+        view_from_reference=fit.rotation if pose is None or rays is None else _rotation(pose, camera_from_view),
         scale=fit.scale,
         eyes=used[_ENDS[0] : _ENDS[1]].reshape(2, 8, 3),
         irises=used[_ENDS[2] :] if has_irises else None,
