@@ -23,9 +23,12 @@ if TYPE_CHECKING:
     from facemesh_ros.pipeline import FaceMesher as FaceMesher
     from facemesh_ros.types import Camera as Camera
     from facemesh_ros.types import Detection as Detection
+    from facemesh_ros.types import Eyes as Eyes
     from facemesh_ros.types import Face as Face
+    from facemesh_ros.types import Gaze as Gaze
     from facemesh_ros.types import HeadPose as HeadPose
     from facemesh_ros.types import Mesh as Mesh
+    from facemesh_ros.types import Mouth as Mouth
     from facemesh_ros.types import Roi as Roi
 
 _HOME_OF = {
@@ -34,12 +37,15 @@ _HOME_OF = {
     "ConfigError": "errors",
     "Detection": "types",
     "DeviceError": "errors",
+    "Eyes": "types",
     "Face": "types",
     "FaceMeshError": "errors",
     "FaceMesher": "pipeline",
+    "Gaze": "types",
     "HeadPose": "types",
     "InputError": "errors",
     "Mesh": "types",
+    "Mouth": "types",
     "ModelError": "errors",
     "Roi": "types",
 }

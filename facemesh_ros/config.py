@@ -152,6 +152,33 @@ class FilterConfig(Section):
 
 
 @dataclass(frozen=True)
+class GazeConfig(Section):
+    """Eyes, mouth and line of sight."""
+
+    enabled: bool = tunable(True, "Measure eyes and mouth, blinks and gaze.")
+
+
+@dataclass(frozen=True)
+class AttentionConfig(Section):
+    """Who looks at the camera, or at another target."""
+
+    enabled: bool = tunable(True, "Compare the gaze with the direction of the target; needs gaze.enabled.")
+    angle_deg: float = tunable(
+        15.0,
+        "Who looks past the target by less than this looks at it. Gaze is 5 deg off in the median, now and then 12, "
+        "and more without irises (mesh.network mesh): then take 25.",
+        bounds=(0.0, 180.0),
+        unit="deg",
+    )
+    release_deg: float = tunable(
+        20.0,
+        "Who has looked at the target does so until the gaze is farther off than this. At least angle_deg counts.",
+        bounds=(0.0, 180.0),
+        unit="deg",
+    )
+
+
+@dataclass(frozen=True)
 class Config(Section):
     """What :class:`facemesh_ros.FaceMesher` takes."""
 
@@ -170,6 +197,8 @@ class Config(Section):
     detector: DetectorConfig = field(default_factory=DetectorConfig)
     tracker: TrackerConfig = field(default_factory=TrackerConfig)
     filter: FilterConfig = field(default_factory=FilterConfig)
+    gaze: GazeConfig = field(default_factory=GazeConfig)
+    attention: AttentionConfig = field(default_factory=AttentionConfig)
 
 
 @dataclass(frozen=True)

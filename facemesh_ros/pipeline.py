@@ -8,10 +8,13 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from facemesh_ros.checks import frozen_array
 from facemesh_ros.config import Config
 from facemesh_ros.detector import Detector
 from facemesh_ros.errors import ConfigError, InputError
+from facemesh_ros.expressions import TrackExpressions
 from facemesh_ros.filters import TrackFilters
 from facemesh_ros.finder import Finder
 from facemesh_ros.mesh_net import MeshNet
@@ -19,7 +22,7 @@ from facemesh_ros.search import Search, near_and_far, still_stages
 from facemesh_ros.session import Session
 from facemesh_ros.track import Track
 from facemesh_ros.tracker import Tracker
-from facemesh_ros.types import Camera, Face, Mesh, UInt8
+from facemesh_ros.types import Camera, Face, Float64, Mesh, UInt8
 
 LONGEST_SIDE_PX = 32766
 """OpenCV's warps address pixels in 16 bits: sides must be shorter than SHRT_MAX."""
@@ -41,7 +44,8 @@ class FaceMesher:
 
         Args:
             config: None for the defaults.
-            stage: called with "mesh" or "detect" and entered around that work: for timing, as the library has no clock.
+            stage: called with "detect", "mesh" or "pose" and entered around that work: for timing, as the library has
+                no clock.
             models_folder: where the networks are installed; None for :func:`facemesh_ros.models.models_dir`.
 
         Raises:
@@ -62,8 +66,12 @@ class FaceMesher:
         self._search = Search(self.config)
         self._tracker = Tracker(self.config)
         self._filters = TrackFilters(self.config.filter)
+        self._expressions = TrackExpressions(self.config)
+        self._stage = stage
 
-    def process(self, image_rgb: UInt8, stamp: float, camera: Camera | None = None) -> tuple[Face, ...]:
+    def process(
+        self, image_rgb: UInt8, stamp: float, camera: Camera | None = None, target_m: ArrayLike | None = None
+    ) -> tuple[Face, ...]:
         """Return the faces in the next image of a stream, sorted by track id.
 
         The same images and stamps give the same faces, bit for bit.
@@ -72,32 +80,40 @@ class FaceMesher:
             image_rgb: (H, W, 3) uint8, RGB; it is not kept or changed.
             stamp: the image's time, s. It should increase; where it does not, the raw mesh is returned unsmoothed.
             camera: the calibration of the image; its size must be the image's.
+            target_m: (3,), m in the camera's optical frame: what attention is measured against; None for the camera.
 
         Raises:
             InputError: an argument is not as above; the tracks stay as they were.
         """
-        image_rgb = _checked(image_rgb, stamp, camera)
+        image_rgb, target_m = _checked(image_rgb, stamp, camera), _checked_target(target_m)
         tracker, finder = self._tracker, self._finder
         tracker.follow(finder.meshes(image_rgb, tracker.rois(stamp)), stamp)
         tracker.confirm(finder.still_faces(image_rgb, tracker.unsure))
         finder.find_new(tracker, image_rgb, self._search.stages(_size_wh(image_rgb), stamp, tracker), stamp)
         self._filters.keep(tracker.known_ids)
-        return tuple(self._face(track, stamp) for track in tracker.tracks)
+        faces = [self._face(track, stamp) for track in tracker.tracks]
+        with self._stage("pose"):
+            return self._expressions.read(faces, stamp, camera, target_m)
 
-    def process_still(self, image_rgb: UInt8, camera: Camera | None = None) -> tuple[Face, ...]:
+    def process_still(
+        self, image_rgb: UInt8, camera: Camera | None = None, target_m: ArrayLike | None = None
+    ) -> tuple[Face, ...]:
         """Return the faces in one picture, unsmoothed, numbered from 1 as found: near ones first, then the surest.
 
         The stream's tracks neither matter nor change. Arguments and errors as for :meth:`process`.
         """
-        image_rgb = _checked(image_rgb, 0.0, camera)
+        image_rgb, target_m = _checked(image_rgb, 0.0, camera), _checked_target(target_m)
         tracker = Tracker(self.config.with_dotted({"tracker.min_hits": 1}))
         self._finder.find_all(tracker, image_rgb, still_stages(self.config, _size_wh(image_rgb)))
-        return tuple(Face(track.track_id, track.roi, track.mesh, track.mesh) for track in tracker.tracks)
+        faces = [Face(track.track_id, track.roi, track.mesh, track.mesh) for track in tracker.tracks]
+        with self._stage("pose"):
+            return TrackExpressions(self.config).read(faces, 0.0, camera, target_m)
 
     def reset(self) -> None:
         """Forget all tracks. Their ids are not used again."""
         self._tracker.reset()
         self._search.reset()
+        self._expressions.forget()
 
     def configure(self, config: Config) -> None:
         """Go on with other live settings; the tracks are kept.
@@ -109,7 +125,7 @@ class FaceMesher:
         fixed = [t.name for t in Config.tunables() if not t.live and old[t.name] != new[t.name]]
         if fixed:
             raise ConfigError(f"{', '.join(fixed)} cannot change while the networks are loaded: make a new FaceMesher")
-        self.config = self._tracker.config = self._search.config = config
+        self.config = self._tracker.config = self._search.config = self._expressions.config = config
         self._finder.configure(config)
         self._filters.configure(config.filter)
 
@@ -124,6 +140,10 @@ def _checked_config(config: Config) -> Config:
     if not isinstance(config, Config):
         raise ConfigError(f"config is a {type(config).__name__}; it must be a Config: use Config.from_dotted({{...}})")
     return config
+
+
+def _checked_target(target_m: ArrayLike | None) -> Float64 | None:
+    return None if target_m is None else frozen_array(target_m, (3,), np.float64, "target_m")
 
 
 def _is_time(stamp: object) -> bool:

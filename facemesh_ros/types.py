@@ -15,11 +15,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from facemesh_ros.checks import checked_share, frozen_array, set_fields
 from facemesh_ros.errors import InputError
 
 Float32 = NDArray[np.float32]
@@ -32,42 +32,7 @@ CAMERA_MODELS = {"plumb_bob": (0, 4, 5), "rational_polynomial": (8, 12, 14), "eq
 POINT_COUNTS = (468, 478)
 """Of a mesh without and with irises."""
 
-
-def frozen_array(value: ArrayLike, shape: tuple[int | None, ...], dtype: Any, name: str) -> NDArray[Any]:
-    """Return a read-only, C-ordered copy of ``value`` with the given dtype; ``None`` in ``shape`` is any length.
-
-    Raises:
-        InputError: the shape differs, or a number is not finite.
-    """
-    array = np.array(value, dtype=dtype, order="C")
-    fits = array.ndim == len(shape) and all(
-        want is None or got == want for got, want in zip(array.shape, shape, strict=True)
-    )
-    if not fits:
-        wanted = "(" + ", ".join("N" if n is None else str(n) for n in shape) + ")"
-        raise InputError(f"{name} has shape {array.shape}; it must be {wanted}: reshape it first")
-    if not np.isfinite(array).all():
-        raise InputError(f"{name} holds NaN or infinity; every number must be finite: drop the value instead")
-    array.flags.writeable = False
-    return array
-
-
-def checked_share(value: float, name: str) -> float:
-    """Return a number from 0 to 1 as float.
-
-    Raises:
-        InputError: it lies outside, or is no number.
-    """
-    share = float(value)
-    if not 0.0 <= share <= 1.0:  # NaN fails both comparisons
-        raise InputError(f"{name} is {value}; it must be from 0 to 1")
-    return share
-
-
-def _set(value: object, **fields: object) -> None:
-    """Assign fields of a frozen dataclass inside its ``__post_init__``."""
-    for name, field in fields.items():
-        object.__setattr__(value, name, field)
+GAZE_SOURCES = ("iris", "head")
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +47,7 @@ class Detection:
     """0..1."""
 
     def __post_init__(self) -> None:
-        _set(
+        set_fields(
             self,
             box_xyxy=frozen_array(self.box_xyxy, (4,), np.float32, "Detection.box_xyxy"),
             keypoints=frozen_array(self.keypoints, (6, 2), np.float32, "Detection.keypoints"),
@@ -102,7 +67,7 @@ class Roi:
     """rad, clockwise in the image: the direction from the person's right eye to the left one."""
 
     def __post_init__(self) -> None:
-        _set(
+        set_fields(
             self,
             center_xy=frozen_array(self.center_xy, (2,), np.float64, "Roi.center_xy"),
             size=float(self.size),
@@ -128,7 +93,7 @@ class Mesh:
         if len(points) not in POINT_COUNTS:
             counts = " or ".join(map(str, POINT_COUNTS))
             raise InputError(f"Mesh.points has {len(points)} points; a face mesh has {counts}")
-        _set(self, points=points, presence=checked_share(self.presence, "Mesh.presence"))
+        set_fields(self, points=points, presence=checked_share(self.presence, "Mesh.presence"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,11 +108,66 @@ class HeadPose:
     """(6, 6) float64: x, y, z (m), then rotation about x, y, z (rad), in the camera's optical frame."""
 
     def __post_init__(self) -> None:
-        _set(
+        set_fields(
             self,
             camera_from_head=frozen_array(self.camera_from_head, (4, 4), np.float64, "HeadPose.camera_from_head"),
             error_px=float(self.error_px),
             covariance=frozen_array(self.covariance, (6, 6), np.float64, "HeadPose.covariance"),
+        )
+
+
+@dataclass(frozen=True)
+class Eyes:
+    """How far the eyes are open."""
+
+    right_openness: float
+    """Distance between the lids over the width of the eye, as if seen straight on; no unit: 0 shut, about 0.3 open."""
+    left_openness: float
+    right_is_closed: bool
+    """With hysteresis."""
+    left_is_closed: bool
+    blink: bool = False
+    """True in the one image in which the eyes are open again after a blink."""
+    blink_duration_s: float = 0.0
+    """How long the eyes were closed in the blink that has just ended, s; 0 in all other images."""
+
+
+@dataclass(frozen=True)
+class Mouth:
+    """How far the mouth is open."""
+
+    openness: float
+    """Gap between the inner lips over the width of the mouth, no unit: 0 when closed, about 1 when wide open."""
+
+
+@dataclass(frozen=True, eq=False)
+class Gaze:
+    """Where a person looks. All directions are unit vectors, from the person outwards."""
+
+    direction: Float64
+    """(3,) float64, in the axes of the camera's optical frame (x right, y down, z forward), of both eyes together.
+    Without a camera calibration, as if the face were on the camera's axis."""
+    head_direction: Float64
+    """(3,) float64: the same in the head's axes (REP 155: x out of the face, y to the person's left, z up)."""
+    source: str
+    """What it comes from: "iris", or "head" (x of the head) where no eye tells: closed, turned away, no irises."""
+    right_direction: Float64 | None = None
+    """(3,) float64: of the right eye alone, in the axes of ``direction``; None where that eye does not tell."""
+    left_direction: Float64 | None = None
+    origin_m: Float64 | None = None
+    """(3,) float64, m in the camera's optical frame: where the ray begins, the sellion; None without a head pose."""
+    angle_rad: float | None = None
+    """From the gaze to the target of attention, 0 to pi; None where the target or attention is off or unknown."""
+    is_looking: bool = False
+    """At the target; with hysteresis, and kept through a blink."""
+
+    def __post_init__(self) -> None:
+        if self.source not in GAZE_SOURCES:
+            raise InputError(f"Gaze.source is {self.source!r}; it must be one of {', '.join(GAZE_SOURCES)}")
+        vectors = ("direction", "head_direction", "right_direction", "left_direction", "origin_m")
+        given = {name: value for name in vectors if (value := getattr(self, name)) is not None}
+        set_fields(
+            self, **{name: frozen_array(value, (3,), np.float64, f"Gaze.{name}") for name, value in given.items()}
         )
 
 
@@ -167,12 +187,16 @@ class Face:
     """None where it was not estimated."""
     points_m: Float32 | None = None
     """(N, 3) float32, m in the camera's optical frame; None where it was not estimated."""
+    eyes: Eyes | None = None
+    """None, like ``mouth`` and ``gaze``, where they are switched off."""
+    mouth: Mouth | None = None
+    gaze: Gaze | None = None
 
     def __post_init__(self) -> None:
         if self.track_id < 1:
             raise InputError(f"Face.track_id is {self.track_id}; ids are positive")
         if self.points_m is not None:
-            _set(self, points_m=frozen_array(self.points_m, (None, 3), np.float32, "Face.points_m"))
+            set_fields(self, points_m=frozen_array(self.points_m, (None, 3), np.float32, "Face.points_m"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,7 +228,7 @@ class Camera:
         width, height = (int(n) for n in self.size_wh)
         if width <= 0 or height <= 0:
             raise InputError(f"Camera.size_wh is {self.size_wh}; width and height must be positive pixels")
-        _set(self, matrix=matrix, distortion=distortion, size_wh=(width, height))
+        set_fields(self, matrix=matrix, distortion=distortion, size_wh=(width, height))
 
     @classmethod
     def from_fov(cls, size_wh: tuple[int, int], horizontal_fov_rad: float) -> Camera:

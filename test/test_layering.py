@@ -9,10 +9,13 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "facemesh_ros"
 LAYERS = (
     {"errors"},
+    {"checks"},
     {"types", "tunables"},
     {"config", "topology"},
-    {"geometry", "filters", "pose", "gaze", "models", "warp", "identity", "exposure"},
+    {"geometry", "filters", "pose", "models", "warp", "identity", "exposure"},
     {"session", "track", "views", "procrustes"},
+    {"gaze"},
+    {"expressions"},
     {"detector", "mesh_net", "tracker", "search"},
     {"finder"},
     {"pipeline", "draw"},

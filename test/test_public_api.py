@@ -10,8 +10,8 @@ from facemesh_ros import Camera, Config, Face, FaceMesher
 
 SIGNATURES = {
     FaceMesher: ["config", "stage", "models_folder"],
-    FaceMesher.process: ["self", "image_rgb", "stamp", "camera"],
-    FaceMesher.process_still: ["self", "image_rgb", "camera"],
+    FaceMesher.process: ["self", "image_rgb", "stamp", "camera", "target_m"],
+    FaceMesher.process_still: ["self", "image_rgb", "camera", "target_m"],
     FaceMesher.reset: ["self"],
     FaceMesher.configure: ["self", "config"],
     Config.from_dotted: ["values"],
@@ -39,6 +39,7 @@ def test_arguments_have_their_names_and_order(function, names):
 def test_a_face_has_its_fields():
     names = [field.name for field in dataclasses.fields(Face)]
     assert names[:6] == ["track_id", "roi", "mesh", "smoothed", "pose", "points_m"]
+    assert {"eyes", "mouth", "gaze"} <= set(names)
 
 
 def test_every_exported_name_exists_and_is_loaded_on_first_use():

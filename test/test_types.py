@@ -4,8 +4,9 @@ import math
 import numpy as np
 import pytest
 
+from facemesh_ros.checks import frozen_array
 from facemesh_ros.errors import InputError
-from facemesh_ros.types import CAMERA_MODELS, Camera, Detection, Face, HeadPose, Mesh, Roi, frozen_array
+from facemesh_ros.types import CAMERA_MODELS, Camera, Detection, Face, Gaze, HeadPose, Mesh, Roi
 
 ROI, MESH = Roi((0, 0), 1.0, 0.0), Mesh(np.zeros((468, 3)), 1.0)
 
@@ -94,3 +95,14 @@ def test_degrees_for_radians_are_refused():
 def test_an_unknown_model_is_refused_by_name():
     with pytest.raises(InputError, match="'pinhole'.*plumb_bob"):
         Camera.from_matrix(np.eye(3), None, (640, 480), "pinhole")
+
+
+def test_a_gaze_keeps_read_only_vectors_and_says_what_it_comes_from():
+    gaze = Gaze([0, 0, -1], [1, 0, 0], "iris", right_direction=[0, 0, -1])
+    for vector in (gaze.direction, gaze.head_direction, gaze.right_direction):
+        assert vector.dtype == np.float64 and not vector.flags.writeable
+    assert gaze.left_direction is None and gaze.origin_m is None and gaze.angle_rad is None
+    with pytest.raises(InputError, match=r"Gaze.source is 'nose'.*iris, head"):
+        Gaze([0, 0, -1], [1, 0, 0], "nose")
+    with pytest.raises(InputError, match=r"Gaze.origin_m has shape \(2,\)"):
+        Gaze([0, 0, -1], [1, 0, 0], "head", origin_m=[0, 0])

@@ -1,0 +1,47 @@
+"""What the values of :mod:`facemesh_ros.types` check once, when they are made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from facemesh_ros.errors import InputError
+
+
+def frozen_array(value: ArrayLike, shape: tuple[int | None, ...], dtype: Any, name: str) -> NDArray[Any]:
+    """Return a read-only, C-ordered copy of ``value`` with the given dtype; ``None`` in ``shape`` is any length.
+
+    Raises:
+        InputError: the shape differs, or a number is not finite.
+    """
+    array = np.array(value, dtype=dtype, order="C")
+    fits = array.ndim == len(shape) and all(
+        want is None or got == want for got, want in zip(array.shape, shape, strict=True)
+    )
+    if not fits:
+        wanted = "(" + ", ".join("N" if n is None else str(n) for n in shape) + ")"
+        raise InputError(f"{name} has shape {array.shape}; it must be {wanted}: reshape it first")
+    if not np.isfinite(array).all():
+        raise InputError(f"{name} holds NaN or infinity; every number must be finite: drop the value instead")
+    array.flags.writeable = False
+    return array
+
+
+def checked_share(value: float, name: str) -> float:
+    """Return a number from 0 to 1 as float.
+
+    Raises:
+        InputError: it lies outside, or is no number.
+    """
+    share = float(value)
+    if not 0.0 <= share <= 1.0:  # NaN fails both comparisons
+        raise InputError(f"{name} is {value}; it must be from 0 to 1")
+    return share
+
+
+def set_fields(value: object, **fields: object) -> None:
+    """Assign fields of a frozen dataclass inside its ``__post_init__``."""
+    for name, field in fields.items():
+        object.__setattr__(value, name, field)
