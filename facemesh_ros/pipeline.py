@@ -14,6 +14,7 @@ from facemesh_ros.detector import Detector
 from facemesh_ros.errors import ConfigError, InputError
 from facemesh_ros.filters import TrackFilters
 from facemesh_ros.finder import Finder
+from facemesh_ros.heads import Depth, Heads
 from facemesh_ros.mesh_net import MeshNet
 from facemesh_ros.search import Search, near_and_far, still_stages
 from facemesh_ros.session import Session
@@ -41,7 +42,8 @@ class FaceMesher:
 
         Args:
             config: None for the defaults.
-            stage: called with "mesh" or "detect" and entered around that work: for timing, as the library has no clock.
+            stage: called with "mesh", "detect" or "pose" and entered around that work: for timing, as the library has
+                no clock.
             models_folder: where the networks are installed; None for :func:`facemesh_ros.models.models_dir`.
 
         Raises:
@@ -62,8 +64,12 @@ class FaceMesher:
         self._search = Search(self.config)
         self._tracker = Tracker(self.config)
         self._filters = TrackFilters(self.config.filter)
+        self._heads = Heads(self.config)
+        self._stage = stage
 
-    def process(self, image_rgb: UInt8, stamp: float, camera: Camera | None = None) -> tuple[Face, ...]:
+    def process(
+        self, image_rgb: UInt8, stamp: float, camera: Camera | None = None, depth_m: Depth | None = None
+    ) -> tuple[Face, ...]:
         """Return the faces in the next image of a stream, sorted by track id.
 
         The same images and stamps give the same faces, bit for bit.
@@ -71,33 +77,42 @@ class FaceMesher:
         Args:
             image_rgb: (H, W, 3) uint8, RGB; it is not kept or changed.
             stamp: the image's time, s. It should increase; where it does not, the raw mesh is returned unsmoothed.
-            camera: the calibration of the image; its size must be the image's.
+            camera: the calibration of the image; its size must be the image's. Without it there are no metric poses.
+            depth_m: (H, W) float32, m along the optical axis, aligned with the image; 0 and NaN are holes. It tells how
+                large the heads are.
 
         Raises:
             InputError: an argument is not as above; the tracks stay as they were.
         """
-        image_rgb = _checked(image_rgb, stamp, camera)
+        image_rgb = _checked(image_rgb, stamp, camera, depth_m)
         tracker, finder = self._tracker, self._finder
         tracker.follow(finder.meshes(image_rgb, tracker.rois(stamp)), stamp)
         finder.find_new(tracker, image_rgb, self._search.stages(_size_wh(image_rgb), stamp, tracker), stamp)
         self._filters.keep(track.track_id for track in tracker.tracks)
-        return tuple(self._face(track, stamp) for track in tracker.tracks)
+        faces = [self._face(track, stamp) for track in tracker.tracks]
+        with self._stage("pose"):
+            return self._heads.posed(faces, camera, _size_wh(image_rgb), depth_m)
 
-    def process_still(self, image_rgb: UInt8, camera: Camera | None = None) -> tuple[Face, ...]:
+    def process_still(
+        self, image_rgb: UInt8, camera: Camera | None = None, depth_m: Depth | None = None
+    ) -> tuple[Face, ...]:
         """Return the faces in one picture, unsmoothed, numbered from 1 as found: near ones first, then the surest.
 
         The stream's tracks neither matter nor change. Arguments and errors as for :meth:`process`.
         """
-        image_rgb = _checked(image_rgb, 0.0, camera)
+        image_rgb = _checked(image_rgb, 0.0, camera, depth_m)
         tracker = Tracker(self.config.with_dotted({"tracker.min_hits": 1}))
         self._finder.find_new(tracker, image_rgb, still_stages(self.config, _size_wh(image_rgb)), 0.0)
         meshes = self._finder.best_meshes(image_rgb, tracker.tracks)
-        return tuple(Face(t.track_id, t.roi, mesh, mesh) for t, mesh in zip(tracker.tracks, meshes, strict=True))
+        faces = [Face(t.track_id, t.roi, mesh, mesh) for t, mesh in zip(tracker.tracks, meshes, strict=True)]
+        with self._stage("pose"):
+            return Heads(self.config).posed(faces, camera, _size_wh(image_rgb), depth_m)
 
     def reset(self) -> None:
         """Forget all tracks. Their ids are not used again."""
         self._tracker.reset()
         self._search.reset()
+        self._heads.forget()
 
     def configure(self, config: Config) -> None:
         """Go on with other live settings; the tracks are kept.
@@ -109,7 +124,7 @@ class FaceMesher:
         fixed = [t.name for t in Config.tunables() if not t.live and old[t.name] != new[t.name]]
         if fixed:
             raise ConfigError(f"{', '.join(fixed)} cannot change while the networks are loaded: make a new FaceMesher")
-        self.config = self._tracker.config = self._search.config = config
+        self.config = self._tracker.config = self._search.config = self._heads.config = config
         self._finder.configure(config)
         self._filters.configure(config.filter)
 
@@ -135,7 +150,7 @@ def _size_wh(image_rgb: UInt8) -> tuple[int, int]:
     return width, height
 
 
-def _checked(image: UInt8, stamp: float, camera: Camera | None) -> UInt8:
+def _checked(image: UInt8, stamp: float, camera: Camera | None, depth_m: Depth | None) -> UInt8:
     """Return the image as a C-contiguous array, or raise InputError."""
     if not isinstance(image, np.ndarray):
         raise InputError(f"the image is a {type(image).__name__}; it must be an (H, W, 3) uint8 array in RGB order")
@@ -152,5 +167,10 @@ def _checked(image: UInt8, stamp: float, camera: Camera | None) -> UInt8:
         raise InputError(
             f"the camera is calibrated for {camera.size_wh[0]}x{camera.size_wh[1]} images and this one is "
             f"{width}x{height}: pass the matching calibration, or camera=None"
+        )
+    if depth_m is not None and (np.shape(depth_m), getattr(depth_m, "dtype", None)) != ((height, width), np.float32):
+        raise InputError(
+            f"depth_m has shape {np.shape(depth_m)} and dtype {getattr(depth_m, 'dtype', None)}; it must be "
+            f"({height}, {width}) float32, in m and aligned with the image: convert it first"
         )
     return np.ascontiguousarray(image)

@@ -452,7 +452,7 @@ def test_the_stages_are_announced_to_whoever_times_them(networks, face_rgb):
     assert "detect" in entered
     entered.clear()
     mesher.process(face_rgb, 0.03)
-    assert entered == ["mesh"]
+    assert entered == ["mesh", "pose"]
 
 
 def test_without_networks_the_error_names_the_remedy(tmp_path):
