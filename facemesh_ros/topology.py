@@ -37,6 +37,7 @@ RIGID = np.array(
 )
 """Points that expressions move least: the basis of the pose in MediaPipe 0.10.21's face geometry module."""
 RIGID.flags.writeable = False
+STEADY_SHARE = 0.4
 
 _DATA = Path(__file__).with_name("data") / "face_topology.json"
 _REFERENCE = Path(__file__).with_name("data") / "reference_face.json"
@@ -122,6 +123,18 @@ def reference_face() -> NDArray[np.float64]:
     points = np.array(json.loads(_REFERENCE.read_text(encoding="utf-8"))["points_m"], np.float64)
     points.flags.writeable = False
     return points
+
+
+@lru_cache(maxsize=1)
+def steady_points() -> NDArray[np.intp]:
+    """Return which points of the surface differ least from face to face and between expressions, in order.
+
+    They are the STEADY_SHARE of the points that lie nearest to the reference face in single faces, seen from any side.
+    """
+    spread = np.array(json.loads(_REFERENCE.read_text(encoding="utf-8"))["spread_m"])
+    steady = np.flatnonzero(spread <= np.quantile(spread, STEADY_SHARE))
+    steady.flags.writeable = False
+    return steady
 
 
 @lru_cache(maxsize=2)
