@@ -63,7 +63,7 @@ class Heads:
     def _posed(self, face: Face, camera: Camera, is_calibrated: bool, depth_m: Depth | None) -> Face:
         known, points = self._known[face.track_id], face.smoothed.points
         seen = rays(camera, points[:, :2])
-        known.solution = solution = solve(seen, camera, known.solution)
+        known.solution = solution = solve(points, seen, camera, known.solution)
         if solution is None:
             return face
         by_iris = known.irises.updated(points, seen, solution) if self.config.pose.scale == "iris" else None

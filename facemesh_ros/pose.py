@@ -1,7 +1,10 @@
 """Head pose from the image: where the reference face must be to appear as the mesh does.
 
-Only x and y of the mesh count, seen as rays through the camera's own calibration; the network's z, which is not metric,
-takes no part. Solved by Levenberg-Marquardt on SE(3) with Huber's weights, from a given start, or from POS (DeMenthon
+x and y of the mesh count as rays through the camera's own calibration. The network's z counts as what it is: relief
+along the line of sight to the face, not along the camera's axis, and only known to RELIEF_SD_M. So it decides where x
+and y say little, above all how far a head nods, and loses its say where they are exact.
+
+Solved by Levenberg-Marquardt on SE(3) with Huber's weights, from a given start, or from POS (DeMenthon
 and Davis, "Model-based object pose in 25 lines of code", IJCV 1995) and its mirror image in depth, of which the one
 that fits better stays. docs/geometry.md has the formulas.
 """
@@ -10,21 +13,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
+from facemesh_ros.head import head_normals, head_points, is_rigid, pose_points
 from facemesh_ros.lens import pixels_per_ray
-from facemesh_ros.topology import RIGID, face_normals, reference_face
-from facemesh_ros.types import Camera, Float64
+from facemesh_ros.types import Camera, Float32, Float64
 
-HEAD_FROM_REFERENCE = np.array([[0.0, 0.0, -1.0], [1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
-"""The reference face looks out of an image (x right, y down, z away); a head (REP 155) has x out of the face, y to its
-left and z to the scalp. Both begin at the sellion."""
 NOISE_PX = 0.5
 """Standard deviation of x and of y of a point that it does not share with its neighbours."""
-SHARED_POINTS = 12.0
-"""What is left over beyond NOISE_PX is the shape of this very face: about so many neighbouring points have it alike."""
+SHARED_POINTS, CHANCE = 30.0, 1.2
+"""What is left over beyond NOISE_PX is the shape of this very face: about so many neighbouring points have it alike.
+Up to CHANCE times the square of NOISE_PX it may be noise all the same."""
+RELIEF_SD_M, RELIEF_TURN_SD = 0.003, 0.07
+"""How wrong the network's z is: of a single point, and of all together as a turn, rad."""
+STEADY_WEIGHT = 0.3
+"""Of a point that is steady but not among the rigid ones: they are many, and neighbours differ alike from the mean."""
 HUBER = 2.0
 """A point that is off by more standard deviations pulls no harder: of two normal errors together, one in seven is."""
 RAYLEIGH_MEDIAN = 1.1774
@@ -71,8 +76,18 @@ class _Sight:
     """(N, 2)."""
     pixels_per_ray: Float64
     """(N, 2, 2)."""
+    importance: Float64
+    """(N,) from 0 to 1."""
     size_px: float
     """Of the face: root mean square distance of its points from their middle."""
+    firm: NDArray[np.intp]
+    """(M,) which of the points have a relief to be trusted."""
+    relief: Float64
+    """(M,) their depth along the line of sight less its mean, over the distance."""
+    sight: Float64
+    """(3,) the line of sight to the face: a unit vector in the camera's frame."""
+    px_across: float
+    """px by radian across the line of sight."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,33 +104,22 @@ class _Placed:
     """(N, 2) px: where they appear less where they are seen."""
     off2: Float64
     """(N,) px²: squared length of the residuals."""
+    relief_off: Float64
+    """(M,) px: the relief that the pose gives firm points less that of the mesh."""
+    relief_by_turn: Float64
+    """(M, 3) px: its derivative by rotation; a shift does not change it, but for the second order."""
 
 
-@lru_cache(maxsize=1)
-def head_points() -> Float64:
-    """Return the (468, 3) points of the reference face in the head's axes, m; read-only."""
-    points: Float64 = reference_face() @ HEAD_FROM_REFERENCE.T
-    points.flags.writeable = False
-    return points
-
-
-@lru_cache(maxsize=1)
-def head_normals() -> Float64:
-    """Return (468, 3) unit normals of the reference face in the head's axes, out of the face; read-only."""
-    normals: Float64 = face_normals(reference_face()) @ HEAD_FROM_REFERENCE.T
-    normals.flags.writeable = False
-    return normals
-
-
-def solve(seen: Float64, camera: Camera, start: Solution | None = None) -> Solution | None:
+def solve(points_px: Float32, seen: Float64, camera: Camera, start: Solution | None = None) -> Solution | None:
     """Return the pose in which the reference face appears as a mesh does; None where there is none to be believed.
 
     Args:
+        points_px: (468 | 478, 3): the mesh.
         seen: (468 | 478, 2): the rays of the mesh's points, NaN for those without (:func:`facemesh_ros.lens.rays`).
         camera: the calibration of the image.
         start: where the same head was shortly before; None to begin from nothing.
     """
-    sight = _sight(seen, camera)
+    sight = _sight(points_px, seen, camera)
     if sight is None:
         return None
     if start is not None:
@@ -132,20 +136,35 @@ def visibility(solution: Solution) -> Float64:
     return _facing(solution.points(), head_normals() @ solution.rotation.T)
 
 
-def _sight(seen: Float64, camera: Camera) -> _Sight | None:
-    index = RIGID[np.isfinite(seen[RIGID, 0])]
-    if len(index) < LEAST_POINTS:
+def _sight(points_px: Float32, seen: Float64, camera: Camera) -> _Sight | None:
+    index = pose_points()[np.isfinite(seen[pose_points(), 0])]
+    firm = np.flatnonzero(is_rigid()[index])
+    if len(firm) < LEAST_POINTS:
         return None
-    per_ray = pixels_per_ray(camera, seen[index])
-    size_px = np.sqrt(seen[index].var(axis=0).sum() * np.abs(np.linalg.det(per_ray)).mean())
-    return _Sight(head_points()[index], head_normals()[index], seen[index], per_ray, float(size_px))
+    rays, per_ray = seen[index], pixels_per_ray(camera, seen[index])
+    ahead = np.array([*rays.mean(axis=0), 1.0])
+    away = float(np.sqrt(ahead @ ahead))
+    px_per_ray2 = float(np.abs(np.linalg.det(per_ray)).mean())
+    px_across = float(np.sqrt(px_per_ray2 * away**3))  # a plane across the sight is drawn larger off the axis
+    z = points_px[index[firm], 2].astype(np.float64)
+    return _Sight(
+        head_points()[index],
+        head_normals()[index],
+        rays,
+        per_ray,
+        np.where(is_rigid()[index], 1.0, STEADY_WEIGHT),
+        float(np.sqrt(rays.var(axis=0).sum() * px_per_ray2)),
+        firm,
+        (z - z.mean()) / px_across,
+        ahead / away,
+        px_across,
+    )
 
 
 def _starts(sight: _Sight) -> Iterator[tuple[Float64, Float64]]:
     """Yield rotation and position by POS along the line of sight, then with the face mirrored in depth."""
-    ahead = np.array([*sight.rays.mean(axis=0), 1.0])
-    across = np.cross([0.0, 1.0, 0.0], ahead)
-    axes = [across, np.cross(ahead, across), ahead]
+    across = np.cross([0.0, 1.0, 0.0], sight.sight)
+    axes = [across, np.cross(sight.sight, across), sight.sight]
     camera_from_view = np.stack([axis / np.linalg.norm(axis) for axis in axes], axis=1)
     seen = np.column_stack([sight.rays, np.ones(len(sight.rays))]) @ camera_from_view
     homogeneous = np.column_stack([sight.model, np.ones(len(sight.model))])
@@ -155,8 +174,7 @@ def _starts(sight: _Sight) -> Iterator[tuple[Float64, Float64]]:
     rotation = camera_from_view @ np.stack([*rows, np.cross(*rows)])
     position = camera_from_view @ np.array([*affine[3], 1.0]) / max(float(scales.mean()), 1e-9)
     yield rotation, position
-    depth = camera_from_view[:, 2]
-    yield (np.eye(3) - 2.0 * np.outer(depth, depth)) @ rotation * [-1.0, 1.0, 1.0], position
+    yield (np.eye(3) - 2.0 * np.outer(sight.sight, sight.sight)) @ rotation * [-1.0, 1.0, 1.0], position
 
 
 def _refined(sight: _Sight, rotation: Float64, position: Float64) -> Solution | None:
@@ -164,16 +182,16 @@ def _refined(sight: _Sight, rotation: Float64, position: Float64) -> Solution | 
     now = _placed(sight, rotation, position)
     damping = 1e-5
     for _ in range(MOST_STEPS):
-        weights = _weights(sight, now)
-        if now.points[:, 2].min() <= NEAREST_M or np.count_nonzero(weights) < LEAST_POINTS:
+        if now.points[:, 2].min() <= NEAREST_M:
             return None
-        jacobian = _jacobian(sight, now)
-        weighted = jacobian * np.repeat(weights, 2)[:, np.newaxis]
-        hessian, gradient = weighted.T @ jacobian, weighted.T @ now.residuals.ravel()
-        damped = hessian + damping * np.diag(hessian.diagonal())
-        step = -np.linalg.solve(damped, gradient)
+        weights, trust = _weights(sight, now)
+        if np.count_nonzero(weights) < LEAST_POINTS:
+            return None
+        hessian, gradient = _normal_equations(sight, now, weights, trust)
+        step = -np.linalg.solve(hessian + damping * np.diag(hessian.diagonal()), gradient)
         then = _placed(sight, _turn(step[3:]) @ now.rotation, now.position + step[:3])
-        if then.points[:, 2].min() > 0.0 and weights @ then.off2 <= weights @ now.off2:
+        better = _cost(then, weights, trust) <= _cost(now, weights, trust)
+        if then.points[:, 2].min() > 0.0 and better:
             now, damping = then, 0.1 * damping
         else:
             damping = max(10.0 * damping, 1e-3)
@@ -182,12 +200,32 @@ def _refined(sight: _Sight, rotation: Float64, position: Float64) -> Solution | 
     return _solution(sight, now)
 
 
+def _cost(at: _Placed, weights: Float64, trust: float) -> float:
+    return float(weights @ at.off2 + trust * (at.relief_off @ at.relief_off))
+
+
+def _normal_equations(sight: _Sight, at: _Placed, weights: Float64, trust: float) -> tuple[Float64, Float64]:
+    """Return (6, 6) and (6,): of position and rotation."""
+    jacobian, by_turn = _jacobian(sight, at), at.relief_by_turn
+    weighted = jacobian * np.repeat(weights, 2)[:, np.newaxis]
+    hessian, gradient = weighted.T @ jacobian, weighted.T @ at.residuals.ravel()
+    hessian[3:, 3:] += trust * by_turn.T @ by_turn
+    gradient[3:] += trust * at.relief_off @ by_turn
+    return hessian, gradient
+
+
 def _placed(sight: _Sight, rotation: Float64, position: Float64) -> _Placed:
     turned = sight.model @ rotation.T
     points = turned + position
     off = points[:, :2] / points[:, 2:] - sight.rays
     residuals = (sight.pixels_per_ray @ off[:, :, np.newaxis])[:, :, 0]
-    return _Placed(rotation, position, turned, points, residuals, np.einsum("ij,ij->i", residuals, residuals))
+    off2 = np.einsum("ij,ij->i", residuals, residuals)
+    depths = points[sight.firm] @ sight.sight
+    distance = float(depths.mean())
+    relief_off = sight.px_across * ((depths - distance) / distance - sight.relief)
+    firm = turned[sight.firm]
+    by_turn = (firm - firm.mean(axis=0)) @ _skew(sight.px_across / distance * sight.sight)
+    return _Placed(rotation, position, turned, points, residuals, off2, relief_off, by_turn)
 
 
 def _jacobian(sight: _Sight, at: _Placed) -> Float64:
@@ -209,31 +247,47 @@ def _facing(points: Float64, normals: Float64) -> Float64:
     return np.asarray(np.minimum(np.maximum(towards / GRAZING, 0.0), 1.0), np.float64)
 
 
-def _weights(sight: _Sight, at: _Placed) -> Float64:
-    """Return (N,) from 0 to 1: in sight, and where most others would have it."""
+def _weights(sight: _Sight, at: _Placed) -> tuple[Float64, float]:
+    """Return (N,) from 0 to 1: in sight, and where most others would have it; and what a point's relief counts."""
     in_sight = _facing(at.points, sight.normals @ at.rotation.T)
     median2 = float(np.sort(at.off2)[len(at.off2) // 2])  # a tenth of the time of np.median
-    knee2 = HUBER**2 * max(median2 / RAYLEIGH_MEDIAN**2, NOISE_PX**2)
-    return np.asarray(in_sight * np.sqrt(np.minimum(1.0, knee2 / np.maximum(at.off2, 1e-12))), np.float64)
+    noise2 = max(median2 / RAYLEIGH_MEDIAN**2, NOISE_PX**2)
+    weights = sight.importance * in_sight * np.sqrt(np.minimum(1.0, HUBER**2 * noise2 / np.maximum(at.off2, 1e-12)))
+    relief_sd_px = RELIEF_SD_M * sight.px_across / float(at.points[:, 2].mean())
+    relief_noise2 = relief_sd_px**2 + RELIEF_TURN_SD**2 * 0.5 * float((at.relief_by_turn**2).sum())
+    return np.asarray(weights, np.float64), _noise_px2(noise2) / relief_noise2
+
+
+def _noise_px2(left_over_px2: float) -> float:
+    """Return the variance of independent points that would leave a pose as uncertain as what is left over does."""
+    return NOISE_PX**2 + SHARED_POINTS * max(left_over_px2 - CHANCE * NOISE_PX**2, 0.0)
 
 
 def _solution(sight: _Sight, at: _Placed) -> Solution:
-    weights, jacobian = _weights(sight, at), _jacobian(sight, at)
-    off2 = float(weights @ at.off2) / max(float(weights.sum()), 1e-12)
-    doubled = np.repeat(weights, 2)[:, np.newaxis]
-    inverse = np.linalg.inv((jacobian * doubled).T @ jacobian)
-    spread = inverse @ ((jacobian * doubled**2).T @ jacobian) @ inverse
-    shape_px2 = max(0.5 * off2 - NOISE_PX**2, 0.0)
-    return Solution(at.rotation, at.position, float(np.sqrt(off2)), (NOISE_PX**2 + SHARED_POINTS * shape_px2) * spread)
+    weights, trust = _weights(sight, at)
+    inverse = np.linalg.inv(_normal_equations(sight, at, weights, trust)[0])
+    error2 = float(weights @ at.off2) / max(float(weights.sum()), 1e-12)
+    weighted = _jacobian(sight, at) * np.repeat(weights, 2)[:, np.newaxis]
+    pull = _noise_px2(0.5 * error2) * weighted.T @ weighted
+    turn = trust * at.relief_by_turn.T @ at.relief_by_turn  # how a turn of the whole relief pulls
+    pull[3:, 3:] += RELIEF_TURN_SD**2 * turn @ turn
+    return Solution(at.rotation, at.position, float(np.sqrt(error2)), inverse @ pull @ inverse)
 
 
-def _turn(by: Float64) -> Float64:
+def _turn(by: NDArray[np.floating]) -> Float64:
     """Return the (3, 3) rotation by a vector, rad (Rodrigues)."""
     angle = float(np.sqrt(by @ by))
-    x, y, z = by / max(angle, 1e-300)
-    skew = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
+    skew = _skew(by / max(angle, 1e-300))
     return np.asarray(np.eye(3) + np.sin(angle) * skew + (1.0 - np.cos(angle)) * skew @ skew, np.float64)
 
 
+def _skew(vector: NDArray[np.floating]) -> Float64:
+    """Return the (3, 3) matrix of vector × …, or, from the right, of … × vector."""
+    x, y, z = vector
+    return np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
+
+
 def _fits(found: Solution, sight: _Sight) -> bool:
-    return found.error_px <= LOST * sight.size_px and float(np.linalg.norm(found.position)) <= FARTHEST_M
+    return (
+        found.error_px <= LOST * sight.size_px + 4.0 * NOISE_PX and float(np.linalg.norm(found.position)) <= FARTHEST_M
+    )

@@ -11,7 +11,7 @@ LAYERS = (
     {"errors"},
     {"types", "tunables"},
     {"config", "topology"},
-    {"geometry", "filters", "gaze", "models", "warp", "identity", "exposure", "lens"},
+    {"geometry", "filters", "gaze", "models", "warp", "identity", "exposure", "lens", "head"},
     {"session", "track", "views", "procrustes", "pose"},
     {"detector", "mesh_net", "tracker", "search", "scale", "metric_mesh"},
     {"finder", "heads"},

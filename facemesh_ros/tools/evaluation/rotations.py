@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facemesh_ros.pose import HEAD_FROM_REFERENCE
+from facemesh_ros.head import HEAD_FROM_REFERENCE
 from facemesh_ros.procrustes import aligned
 
 Matrix = NDArray[np.float64]
