@@ -2,15 +2,15 @@
 
     python bench/pose.py [--heads 400] [--json pose.json]
 
-Heads are the reference face, each with a shape of its own (a smooth random field of 1 mm, as faces differ, and, where it is
-said, a size of its own), drawn in true perspective through cameras of 35 to 100 degrees of vertical field of view with
-barrel, rational and fisheye lenses, at 0.4 to 4 m, yaw within 50° and pitch within 30° of the line of sight, with 0.5 px of noise
-in x, y and z. z is what the network gives: relief along the line of sight, at the scale of x and y, turned by an
-error of its own (4° about each axis). A face smaller than the detector's least (24 px) is not drawn: there would be no mesh.
+Heads are the reference face, each with a shape of its own (a smooth random field of 1 mm in each direction), drawn in
+true perspective through cameras of 35 to 100 degrees of vertical field of view with barrel, rational and fisheye
+lenses, at 0.4 to 4 m, yaw within 50° and pitch within 30° of the line of sight, with 0.5 px of noise in x, y and z. z
+is what the network gives: relief along the line of sight, at the scale of x and y, turned by an error of its own (4°
+about each axis). A face smaller than the detector's least (24 px) is not drawn: there would be no mesh.
 
-The common solver is reimplemented from its description: it takes the camera to have 63° of vertical field of view and no
-distortion, scales x, y and z alike (weak perspective), trusts z, and lays the metric face over that by a similarity (MediaPipe's
-face geometry module; our reference face and points in its place).
+The common solver is reimplemented from its description: it takes the camera to have 63° of vertical field of view and
+no distortion, scales x, y and z alike (weak perspective), trusts z, and lays the metric face over that by a similarity
+(MediaPipe's face geometry module; our reference face and points in its place).
 
 Coverage: how often the true pose lies in the region that the covariance states for 95 %, over heads of the reference
 shape, size included. Needs no networks.

@@ -139,6 +139,8 @@ def scaled_by_depth(
 def _measured_depth(depth_m: NDArray[np.float32], points_px: Float64) -> Float64:
     """Return (N,) m at the pixels nearest to (N, 2) px: NaN at holes and edges, and outside the image."""
     height, width = depth_m.shape
+    if min(height, width) < 3:
+        return np.full(len(points_px), np.nan)
     near = np.arange(-1, 2)
     columns = np.rint(np.nan_to_num(points_px[:, 0], nan=-9.0)).astype(np.int64)
     rows = np.rint(np.nan_to_num(points_px[:, 1], nan=-9.0)).astype(np.int64)
