@@ -84,7 +84,7 @@ class DetectorConfig(Section):
 
 @dataclass(frozen=True)
 class CameraConfig(Section):
-    """How the camera is mounted."""
+    """How the camera is mounted, and what is assumed of it."""
 
     rotation: float = tunable(
         0.0,
@@ -92,6 +92,29 @@ class CameraConfig(Section):
         "270 for one on its side.",
         bounds=(-360.0, 360.0),
         unit="deg",
+    )
+    assume_fov_deg: float = tunable(
+        0.0,
+        "Horizontal field of view that is assumed where there is no calibration; such poses are flagged. 0 assumes "
+        "none: then there are no metric poses without a calibration.",
+        bounds=(0.0, 170.0),
+        unit="deg",
+    )
+
+
+@dataclass(frozen=True)
+class PoseConfig(Section):
+    """Head poses in metres."""
+
+    enabled: bool = tunable(True, "Estimate head poses and metric meshes where the camera's calibration is known.")
+    scale: str = tunable(
+        "assumed",
+        "Size of a head, from which its distance follows: assumed, or by iris (11.7 mm in every adult) where both are "
+        "seen well. A depth image goes before either.",
+        choices=("assumed", "iris"),
+    )
+    head_scale: float = tunable(
+        1.0, "Assumed size of heads over the mean adult's; about 0.85 for children of six.", bounds=(0.1, 10.0)
     )
 
 
@@ -199,6 +222,7 @@ class Config(Section):
     filter: FilterConfig = field(default_factory=FilterConfig)
     gaze: GazeConfig = field(default_factory=GazeConfig)
     attention: AttentionConfig = field(default_factory=AttentionConfig)
+    pose: PoseConfig = field(default_factory=PoseConfig)
 
 
 @dataclass(frozen=True)

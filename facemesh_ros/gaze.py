@@ -16,8 +16,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facemesh_ros.procrustes import RIGID, aligned
-from facemesh_ros.topology import SURFACE_POINTS, reference_face
+from facemesh_ros.head import HEAD_FROM_REFERENCE
+from facemesh_ros.procrustes import aligned
+from facemesh_ros.topology import RIGID, SURFACE_POINTS, reference_face
 from facemesh_ros.types import Camera, Float64, HeadPose
 
 EYES = np.array([[33, 133, 160, 159, 158, 144, 145, 153], [263, 362, 387, 386, 385, 373, 374, 380]])
@@ -39,8 +40,6 @@ HIDDEN_RAD = math.radians(70.0)
 """An eye whose opening is turned farther from the camera than this does not count."""
 LARGEST_SINE = 0.95
 """Of the angle between gaze and camera: beyond it an iris is hardly seen."""
-HEAD_FROM_REFERENCE = np.array([[0.0, 0.0, -1.0], [1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
-"""Axes of the head (REP 155: x out of the face, y to the person's left, z up) over those of the reference face."""
 
 _USED = np.concatenate([RIGID, EYES.ravel(), LIPS, IRISES])
 _ENDS = np.cumsum([len(RIGID), EYES.size, LIPS.size])

@@ -17,6 +17,7 @@ from facemesh_ros.errors import ConfigError, InputError
 from facemesh_ros.expressions import TrackExpressions
 from facemesh_ros.filters import TrackFilters
 from facemesh_ros.finder import Finder
+from facemesh_ros.heads import Depth, Heads
 from facemesh_ros.mesh_net import MeshNet
 from facemesh_ros.search import Search, near_and_far, still_stages
 from facemesh_ros.session import Session
@@ -66,11 +67,17 @@ class FaceMesher:
         self._search = Search(self.config)
         self._tracker = Tracker(self.config)
         self._filters = TrackFilters(self.config.filter)
+        self._heads = Heads(self.config)
         self._expressions = TrackExpressions(self.config)
         self._stage = stage
 
     def process(
-        self, image_rgb: UInt8, stamp: float, camera: Camera | None = None, target_m: ArrayLike | None = None
+        self,
+        image_rgb: UInt8,
+        stamp: float,
+        camera: Camera | None = None,
+        depth_m: Depth | None = None,
+        target_m: ArrayLike | None = None,
     ) -> tuple[Face, ...]:
         """Return the faces in the next image of a stream, sorted by track id.
 
@@ -79,13 +86,15 @@ class FaceMesher:
         Args:
             image_rgb: (H, W, 3) uint8, RGB; it is not kept or changed.
             stamp: the image's time, s. It should increase; where it does not, the raw mesh is returned unsmoothed.
-            camera: the calibration of the image; its size must be the image's.
+            camera: the calibration of the image; its size must be the image's. Without it there are no metric poses.
+            depth_m: (H, W) float32, m along the optical axis, aligned with the image; 0 and NaN are holes. It tells how
+                large the heads are.
             target_m: (3,), m in the camera's optical frame: what attention is measured against; None for the camera.
 
         Raises:
             InputError: an argument is not as above; the tracks stay as they were.
         """
-        image_rgb, target_m = _checked(image_rgb, stamp, camera), _checked_target(target_m)
+        image_rgb, target_m = _checked(image_rgb, stamp, camera, depth_m), _checked_target(target_m)
         tracker, finder = self._tracker, self._finder
         tracker.follow(finder.meshes(image_rgb, tracker.rois(stamp)), stamp)
         tracker.confirm(finder.still_faces(image_rgb, tracker.unsure))
@@ -93,27 +102,34 @@ class FaceMesher:
         self._filters.keep(tracker.known_ids)
         faces = [self._face(track, stamp) for track in tracker.tracks]
         with self._stage("pose"):
-            return self._expressions.read(faces, stamp, camera, target_m)
+            posed = self._heads.posed(faces, camera, _size_wh(image_rgb), depth_m)
+            return self._expressions.read(posed, stamp, camera, target_m)
 
     def process_still(
-        self, image_rgb: UInt8, camera: Camera | None = None, target_m: ArrayLike | None = None
+        self,
+        image_rgb: UInt8,
+        camera: Camera | None = None,
+        depth_m: Depth | None = None,
+        target_m: ArrayLike | None = None,
     ) -> tuple[Face, ...]:
         """Return the faces in one picture, unsmoothed, numbered from 1 as found: near ones first, then the surest.
 
         The stream's tracks neither matter nor change. Arguments and errors as for :meth:`process`.
         """
-        image_rgb, target_m = _checked(image_rgb, 0.0, camera), _checked_target(target_m)
+        image_rgb, target_m = _checked(image_rgb, 0.0, camera, depth_m), _checked_target(target_m)
         tracker = Tracker(self.config.with_dotted({"tracker.min_hits": 1}))
         self._finder.find_all(tracker, image_rgb, still_stages(self.config, _size_wh(image_rgb)))
         faces = [Face(track.track_id, track.roi, track.mesh, track.mesh) for track in tracker.tracks]
         with self._stage("pose"):
-            return TrackExpressions(self.config).read(faces, 0.0, camera, target_m)
+            posed = Heads(self.config).posed(faces, camera, _size_wh(image_rgb), depth_m)
+            return TrackExpressions(self.config).read(posed, 0.0, camera, target_m)
 
     def reset(self) -> None:
         """Forget all tracks. Their ids are not used again."""
         self._tracker.reset()
         self._search.reset()
         self._expressions.forget()
+        self._heads.forget()
 
     def configure(self, config: Config) -> None:
         """Go on with other live settings; the tracks are kept.
@@ -125,7 +141,8 @@ class FaceMesher:
         fixed = [t.name for t in Config.tunables() if not t.live and old[t.name] != new[t.name]]
         if fixed:
             raise ConfigError(f"{', '.join(fixed)} cannot change while the networks are loaded: make a new FaceMesher")
-        self.config = self._tracker.config = self._search.config = self._expressions.config = config
+        self.config = self._tracker.config = self._search.config = config
+        self._heads.config = self._expressions.config = config
         self._finder.configure(config)
         self._filters.configure(config.filter)
 
@@ -155,7 +172,7 @@ def _size_wh(image_rgb: UInt8) -> tuple[int, int]:
     return width, height
 
 
-def _checked(image: UInt8, stamp: float, camera: Camera | None) -> UInt8:
+def _checked(image: UInt8, stamp: float, camera: Camera | None, depth_m: Depth | None) -> UInt8:
     """Return the image as a C-contiguous array, or raise InputError."""
     if not isinstance(image, np.ndarray):
         raise InputError(f"the image is a {type(image).__name__}; it must be an (H, W, 3) uint8 array in RGB order")
@@ -172,5 +189,10 @@ def _checked(image: UInt8, stamp: float, camera: Camera | None) -> UInt8:
         raise InputError(
             f"the camera is calibrated for {camera.size_wh[0]}x{camera.size_wh[1]} images and this one is "
             f"{width}x{height}: pass the matching calibration, or camera=None"
+        )
+    if depth_m is not None and (np.shape(depth_m), getattr(depth_m, "dtype", None)) != ((height, width), np.float32):
+        raise InputError(
+            f"depth_m has shape {np.shape(depth_m)} and dtype {getattr(depth_m, 'dtype', None)}; it must be "
+            f"({height}, {width}) float32, in m and aligned with the image: convert it first"
         )
     return np.ascontiguousarray(image)

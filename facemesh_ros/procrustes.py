@@ -10,14 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facemesh_ros.geometry import LEFT_EYE_OUTER_CORNER, RIGHT_EYE_OUTER_CORNER
-from facemesh_ros.topology import reference_face
+from facemesh_ros.topology import RIGID, reference_face
 from facemesh_ros.types import Float64
-
-RIGID = np.array(
-    [4, 6, 10, 33, 54, 67, 117, 119, 121, 127, 129, 132, 133, 136, 143, 147, 198, 205]
-    + [263, 284, 297, 346, 348, 350, 356, 358, 361, 362, 365, 372, 376, 420, 425]
-)
-"""Points that expressions move least: the basis of the pose in MediaPipe 0.10.21's face geometry module."""
 
 
 @dataclass(frozen=True, eq=False)

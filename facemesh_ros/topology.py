@@ -31,6 +31,14 @@ SURFACE_POINTS = 468
 ALL_POINTS = 478
 """With the irises."""
 
+RIGID = np.array(
+    [4, 6, 10, 33, 54, 67, 117, 119, 121, 127, 129, 132, 133, 136, 143, 147, 198, 205]
+    + [263, 284, 297, 346, 348, 350, 356, 358, 361, 362, 365, 372, 376, 420, 425]
+)
+"""Points that expressions move least: the basis of the pose in MediaPipe 0.10.21's face geometry module."""
+RIGID.flags.writeable = False
+STEADY_SHARE = 0.4
+
 _DATA = Path(__file__).with_name("data") / "face_topology.json"
 _REFERENCE = Path(__file__).with_name("data") / "reference_face.json"
 
@@ -117,6 +125,18 @@ def reference_face() -> NDArray[np.float64]:
     return points
 
 
+@lru_cache(maxsize=1)
+def steady_points() -> NDArray[np.intp]:
+    """Return which points of the surface differ least from face to face and between expressions, in order.
+
+    They are the STEADY_SHARE of the points that lie nearest to the reference face in single faces, seen from any side.
+    """
+    spread = np.array(json.loads(_REFERENCE.read_text(encoding="utf-8"))["spread_m"])
+    steady = np.flatnonzero(spread <= np.quantile(spread, STEADY_SHARE))
+    steady.flags.writeable = False
+    return steady
+
+
 @lru_cache(maxsize=2)
 def mirror_points(point_count: int = SURFACE_POINTS) -> Indices:
     """Return (468 | 478,) which point of the other half of the face each point mirrors; of the middle, itself.
@@ -126,6 +146,20 @@ def mirror_points(point_count: int = SURFACE_POINTS) -> Indices:
     surface = json.loads(_REFERENCE.read_text(encoding="utf-8"))["mirror"]
     irises = [SURFACE_POINTS + i for i in (5, 8, 7, 6, 9, 0, 3, 2, 1, 4)]
     return _indices((surface + irises)[:point_count])
+
+
+def face_normals(points: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the (468, 3) unit normals of the surface at its points, out of the face.
+
+    Args:
+        points: (468 | 478, 3) in the axes of an image.
+    """
+    surface = np.asarray(points, np.float64)[:SURFACE_POINTS]
+    triangles = face_topology().triangles.astype(np.intp)
+    a, b, c = surface[triangles].transpose(1, 0, 2)
+    normals = np.zeros_like(surface)
+    np.add.at(normals, triangles, np.cross(b - a, c - a)[:, np.newaxis])  # weighted by area
+    return np.asarray(normals / np.linalg.norm(normals, axis=1, keepdims=True), np.float64)
 
 
 def _groups(outlines: Mapping[str, Indices], points: Mapping[str, int], irises: Iterable[str]) -> dict[str, Indices]:

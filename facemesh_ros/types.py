@@ -29,6 +29,9 @@ UInt8 = NDArray[np.uint8]
 CAMERA_MODELS = {"plumb_bob": (0, 4, 5), "rational_polynomial": (8, 12, 14), "equidistant": (0, 4)}
 """Distortion models of sensor_msgs/distortion_models.hpp → how many coefficients each may have (OpenCV's order)."""
 
+SCALE_SOURCES = ("assumed", "iris", "depth")
+"""What the size of a head may come from."""
+
 POINT_COUNTS = (468, 478)
 """Of a mesh without and with irises."""
 
@@ -98,16 +101,30 @@ class Mesh:
 
 @dataclass(frozen=True, eq=False)
 class HeadPose:
-    """Where the head is, in metres."""
+    """Where the head is, in metres. Its axes are those of REP 155's face frame, ``face_<id>``."""
 
     camera_from_head: Float64
-    """(4, 4) float64, m: head coordinates → the camera's optical frame (REP 103)."""
+    """(4, 4) float64, m: head coordinates → the camera's optical frame (REP 103). The head's origin is the sellion,
+    where the nose begins between the eyes; x points out of the face, y to the person's left, z to the scalp."""
     error_px: float
-    """Root mean square reprojection error, px."""
+    """Root mean square reprojection error of the rigid points, px."""
     covariance: Float64
-    """(6, 6) float64: x, y, z (m), then rotation about x, y, z (rad), in the camera's optical frame."""
+    """(6, 6) float64: x, y, z (m), then rotation about x, y, z (rad), in the camera's optical frame: the head lies at
+    the stated position plus the first three, its rotation is a turn by the last three after the stated one."""
+    scale_source: str = "assumed"
+    """One of :data:`SCALE_SOURCES`: where the size of the head, and so its distance, comes from."""
+    head_scale: float = 1.0
+    """Size of the head over that of the reference face."""
+    scale_disagrees: bool = False
+    """The size was measured in a depth image and is far from what is assumed otherwise: a wrong depth, or no head."""
+    is_calibrated: bool = True
+    """False where the camera was assumed: distances, and turns away from the image's centre, may be far off."""
 
     def __post_init__(self) -> None:
+        if self.scale_source not in SCALE_SOURCES:
+            raise InputError(
+                f"HeadPose.scale_source is {self.scale_source!r}; it must be of {', '.join(SCALE_SOURCES)}"
+            )
         set_fields(
             self,
             camera_from_head=frozen_array(self.camera_from_head, (4, 4), np.float64, "HeadPose.camera_from_head"),

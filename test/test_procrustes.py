@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from facemesh_ros.procrustes import RIGID, aligned, misfit
-from facemesh_ros.topology import mirror_points, reference_face
+from facemesh_ros.procrustes import aligned, misfit
+from facemesh_ros.topology import RIGID, mirror_points, reference_face
 
 FACE = reference_face()
 

@@ -10,8 +10,8 @@ from facemesh_ros import Camera, Config, Face, FaceMesher
 
 SIGNATURES = {
     FaceMesher: ["config", "stage", "models_folder"],
-    FaceMesher.process: ["self", "image_rgb", "stamp", "camera", "target_m"],
-    FaceMesher.process_still: ["self", "image_rgb", "camera", "target_m"],
+    FaceMesher.process: ["self", "image_rgb", "stamp", "camera", "depth_m", "target_m"],
+    FaceMesher.process_still: ["self", "image_rgb", "camera", "depth_m", "target_m"],
     FaceMesher.reset: ["self"],
     FaceMesher.configure: ["self", "config"],
     Config.from_dotted: ["values"],

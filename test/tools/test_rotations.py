@@ -24,6 +24,8 @@ SOME = [
 REFERENCE = np.array([[0, 0, -3], [-3, -1, 0], [3, -1, 0], [-2, 2, -1], [2, 2, -1], [0, 4, -0.5]], float)
 """A face in cm: nose, eyes, corners of the mouth, chin; x right, y down, z away."""
 VIEWER_FROM_IMAGE = np.diag([1.0, -1.0, -1.0])
+CAMERA_FROM_FACING_HEAD = np.array([[0, 1, 0], [0, 0, -1], [-1, 0, 0]], float)
+"""x out of the face comes towards the camera, y to the person's left is the image's right, z to the scalp is up."""
 
 
 @pytest.mark.parametrize("angles", SOME)
@@ -69,15 +71,18 @@ def test_a_mirrored_mesh_still_gives_a_rotation():
 
 
 def test_a_head_that_faces_the_camera_has_no_angles():
-    got = angles_from_rotation(rotation_of_pose(np.eye(4)))
+    facing = np.eye(4)
+    facing[:3, :3] = CAMERA_FROM_FACING_HEAD
+    got = angles_from_rotation(rotation_of_pose(facing))
     assert (got.yaw, got.pitch, got.roll) == pytest.approx((0.0, 0.0, 0.0))
 
 
 @pytest.mark.parametrize("angles", SOME)
 def test_a_pose_and_the_mesh_that_it_makes_have_the_same_angles(angles):
     pose = np.eye(4)
-    pose[:3, :3] = VIEWER_FROM_IMAGE @ rotation_from_angles(angles) @ VIEWER_FROM_IMAGE
-    mesh = REFERENCE @ pose[:3, :3].T
+    turn = VIEWER_FROM_IMAGE @ rotation_from_angles(angles) @ VIEWER_FROM_IMAGE
+    pose[:3, :3] = turn @ CAMERA_FROM_FACING_HEAD
+    mesh = REFERENCE @ turn.T
     np.testing.assert_allclose(rotation_of_pose(pose), rotation_from_angles(angles), atol=1e-12)
     np.testing.assert_allclose(rotation_of_mesh(mesh, REFERENCE), rotation_from_angles(angles), atol=1e-9)
 

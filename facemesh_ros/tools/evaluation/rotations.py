@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facemesh_ros.head import HEAD_FROM_REFERENCE
 from facemesh_ros.procrustes import aligned
 
 Matrix = NDArray[np.float64]
@@ -66,10 +67,10 @@ def rotation_of_mesh(mesh: NDArray[Any], reference: NDArray[Any]) -> Matrix:
 def rotation_of_pose(camera_from_head: NDArray[Any]) -> Matrix:
     """Return the rotation of a (4, 4) pose in the camera's optical frame.
 
-    The head's axes are those of the reference face: x to the person's left, y down, z into the head, so that a head
-    that faces the camera is not turned.
+    The head's axes are REP 155's: x out of the face, y to the person's left, z to the scalp; a head that faces the
+    camera upright is not turned.
     """
-    turned = np.asarray(camera_from_head, np.float64)[:3, :3]
+    turned = np.asarray(camera_from_head, np.float64)[:3, :3] @ HEAD_FROM_REFERENCE
     return np.asarray(_VIEWER_FROM_IMAGE @ turned @ _VIEWER_FROM_IMAGE, np.float64)
 
 

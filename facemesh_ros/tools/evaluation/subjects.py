@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -13,7 +14,11 @@ from numpy.typing import NDArray
 
 from facemesh_ros.config import Config
 from facemesh_ros.pipeline import FaceMesher
-from facemesh_ros.types import Face, UInt8
+from facemesh_ros.types import Camera, Face, UInt8
+
+FOCAL_OVER_SIDE = 3.0
+"""Focal length that is assumed of single pictures, which have no calibration, over the longer side. Pictures with
+annotated head poses are cut around a face from larger ones, so it is long; their poses were fitted orthographically."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +101,7 @@ class Library(Subject):
     def still(self, image_rgb: UInt8) -> Result:
         """Look at a single picture."""
         start_s = time.perf_counter()
-        faces = self._still.process_still(image_rgb)
+        faces = self._still.process_still(image_rgb, assumed_camera(image_rgb))
         return _result(faces, start_s)
 
     def begin_stream(self) -> None:
@@ -113,6 +118,12 @@ class Library(Subject):
         """Say the version, the device and every setting."""
         config = self._stream.config.to_dotted() | {"max_faces (stills)": self._still.config.max_faces}
         return {"version": self._version, "device": self._stream.device, "config": config}
+
+
+def assumed_camera(image_rgb: UInt8) -> Camera:
+    """Return a camera for a picture of unknown origin."""
+    height, width = image_rgb.shape[:2]
+    return Camera.from_fov((width, height), 2.0 * math.atan(0.5 * width / (FOCAL_OVER_SIDE * max(width, height))))
 
 
 def _result(faces: tuple[Face, ...], start_s: float) -> Result:

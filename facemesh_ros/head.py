@@ -1,0 +1,45 @@
+"""The reference face as a head: in the axes of REP 155, and which of its points tell where it is."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facemesh_ros.topology import RIGID, SURFACE_POINTS, face_normals, reference_face, steady_points
+from facemesh_ros.types import Float64
+
+HEAD_FROM_REFERENCE = np.array([[0.0, 0.0, -1.0], [1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
+"""The reference face looks out of an image (x right, y down, z away); a head (REP 155) has x out of the face, y to its
+left and z to the scalp. Both begin at the sellion."""
+
+
+@lru_cache(maxsize=1)
+def head_points() -> Float64:
+    """Return the (468, 3) points of the reference face in the head's axes, m; read-only."""
+    return _frozen(reference_face() @ HEAD_FROM_REFERENCE.T)
+
+
+@lru_cache(maxsize=1)
+def head_normals() -> Float64:
+    """Return (468, 3) unit normals of the reference face in the head's axes, out of the face; read-only."""
+    return _frozen(face_normals(reference_face()) @ HEAD_FROM_REFERENCE.T)
+
+
+@lru_cache(maxsize=1)
+def pose_points() -> NDArray[np.intp]:
+    """Return the points whose x and y tell where a head is: the steady ones and the rigid ones; read-only."""
+    return _frozen(np.union1d(steady_points(), RIGID))
+
+
+@lru_cache(maxsize=1)
+def is_rigid() -> NDArray[np.bool_]:
+    """Return (468,) whether a point is among the rigid ones, whose z counts as well; read-only."""
+    return _frozen(np.isin(np.arange(SURFACE_POINTS), RIGID))
+
+
+def _frozen(array: NDArray[Any]) -> NDArray[Any]:
+    array.flags.writeable = False
+    return array

@@ -1,0 +1,91 @@
+"""From meshes to heads: pose, size and metric mesh of every face, with what is remembered of each track."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facemesh_ros.config import Config
+from facemesh_ros.lens import rays
+from facemesh_ros.metric_mesh import metric_points
+from facemesh_ros.pose import Solution, solve
+from facemesh_ros.scale import HeadScale, IrisScale, assumed, scaled_by_depth
+from facemesh_ros.types import Camera, Face, HeadPose
+
+Depth = NDArray[np.float32]
+
+
+@dataclass
+class _Known:
+    """What is remembered of a track."""
+
+    solution: Solution | None = None
+    """The last pose, from which the next begins."""
+    irises: IrisScale = field(default_factory=IrisScale)
+
+
+class Heads:
+    """The heads of one stream, or of one picture."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._known: dict[int, _Known] = {}
+
+    def posed(
+        self, faces: Sequence[Face], camera: Camera | None, size_wh: tuple[int, int], depth_m: Depth | None
+    ) -> tuple[Face, ...]:
+        """Return the faces with pose and metric points, where there is a camera, given or assumed.
+
+        Args:
+            faces: with their smoothed meshes.
+            camera: the calibration of the image; None for that of ``camera.assume_fov_deg``, if any.
+            size_wh: of the image, px.
+            depth_m: (H, W) float32, m along the optical axis, aligned with the image; 0 and NaN are holes.
+        """
+        self._known = {face.track_id: self._known.get(face.track_id, _Known()) for face in faces}
+        used = self._assumed_camera(size_wh) if camera is None else camera
+        if used is None or not self.config.pose.enabled:
+            return tuple(faces)
+        return tuple(self._posed(face, used, camera is not None, depth_m) for face in faces)
+
+    def forget(self) -> None:
+        """Start anew."""
+        self._known = {}
+
+    def _assumed_camera(self, size_wh: tuple[int, int]) -> Camera | None:
+        degrees = self.config.camera.assume_fov_deg
+        return Camera.from_fov(size_wh, math.radians(degrees)) if degrees > 0.0 else None
+
+    def _posed(self, face: Face, camera: Camera, is_calibrated: bool, depth_m: Depth | None) -> Face:
+        known, points = self._known[face.track_id], face.smoothed.points
+        seen = rays(camera, points[:, :2])
+        known.solution = solution = solve(points, seen, camera, known.solution)
+        if solution is None:
+            return face
+        by_iris = known.irises.updated(points, seen, solution) if self.config.pose.scale == "iris" else None
+        scale = by_iris or assumed(self.config.pose.head_scale)
+        if depth_m is not None:
+            scale = scaled_by_depth(depth_m, camera, solution, self.config.pose.head_scale) or scale
+        metric = metric_points(points, seen, solution)
+        return replace(
+            face,
+            pose=head_pose(solution, scale, is_calibrated),
+            points_m=None if metric is None else (scale.factor * metric).astype(np.float32),
+        )
+
+
+def head_pose(solution: Solution, scale: HeadScale, is_calibrated: bool = True) -> HeadPose:
+    """Return the pose of a head of some size; the doubt about its size is doubt about its distance."""
+    camera_from_head = np.eye(4)
+    camera_from_head[:3, :3] = solution.rotation
+    camera_from_head[:3, 3] = position = scale.factor * solution.position
+    units = np.diag([scale.factor] * 3 + [1.0] * 3)
+    covariance = units @ solution.covariance @ units
+    covariance[:3, :3] += scale.relative_sd**2 * np.outer(position, position)
+    return HeadPose(
+        camera_from_head, solution.error_px, covariance, scale.source, scale.factor, scale.disagrees, is_calibrated
+    )

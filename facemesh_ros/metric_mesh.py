@@ -1,0 +1,52 @@
+"""The whole mesh in metres: each point on its own ray, as deep as the pose and the network's relief say."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from facemesh_ros.pose import Solution
+from facemesh_ros.topology import RIGID
+from facemesh_ros.types import Float32, Float64
+
+RELIEF_RANGE = (0.5, 2.0)
+"""How deep a face may be over what its size in the image says; beyond it the network's z is taken for flattened."""
+
+
+def metric_points(points_px: Float32, seen: Float64, solution: Solution) -> Float64 | None:
+    """Return (468 | 478, 3) points, m in the camera's optical frame, for a head of the reference size.
+
+    Every point is drawn exactly where the mesh has it. Its depth along the line of sight to the face is an affine
+    function of the network's x, y and z: the one that comes nearest to the posed reference face at its rigid points.
+    So the shape is the person's own, and place, turn and depth are the pose's. None where a point has no ray.
+
+    Args:
+        points_px: (468 | 478, 3) px.
+        seen: (468 | 478, 2): their rays.
+        solution: the pose.
+    """
+    if not np.isfinite(seen).all():
+        return None
+    directions = np.column_stack([seen, np.ones(len(seen))])
+    posed = solution.points()
+    ahead = posed.mean(axis=0) / np.linalg.norm(posed.mean(axis=0))
+    depths = _depths(points_px.astype(np.float64), posed, ahead)
+    metric: Float64 = directions * (depths / (directions @ ahead))[:, np.newaxis]
+    return metric
+
+
+def _depths(points_px: Float64, posed: Float64, ahead: Float64) -> Float64:
+    """Return (N,) m along the line of sight."""
+    mesh = points_px - points_px[RIGID].mean(axis=0)
+    rigid, wanted = mesh[RIGID], posed[RIGID] @ ahead
+    across = posed[RIGID] - wanted[:, np.newaxis] * ahead
+    metres_per_px = np.sqrt(across.var(axis=0).sum() / rigid[:, :2].var(axis=0).sum())
+    deep = _slopes(rigid, wanted)[2] / metres_per_px
+    relief = metres_per_px * min(max(deep, RELIEF_RANGE[0]), RELIEF_RANGE[1])
+    tilt = _slopes(rigid[:, :2], wanted - relief * rigid[:, 2])
+    return np.asarray(wanted.mean() + mesh @ np.array([*tilt, relief]), np.float64)
+
+
+def _slopes(terms: Float64, wanted: Float64) -> Float64:
+    """Return the least squares solution for terms of mean zero; the ridge keeps it finite where they are flat."""
+    square = terms.T @ terms
+    return np.asarray(np.linalg.solve(square + 1e-9 * np.trace(square) * np.eye(len(square)), terms.T @ wanted))

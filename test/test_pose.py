@@ -1,0 +1,204 @@
+"""Laws of the head pose, on rendered reference faces: no networks."""
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from facemesh_ros.head import HEAD_FROM_REFERENCE, head_points, pose_points
+from facemesh_ros.lens import project, rays
+from facemesh_ros.pose import NOISE_PX, RELIEF_TURN_SD, solve, visibility
+from facemesh_ros.topology import mirror_points
+from facemesh_ros.types import Camera
+
+CAMERA = Camera.from_fov((1280, 720), 1.2)
+FACING = HEAD_FROM_REFERENCE.T
+"""camera_from_head of a head that looks against the camera's axis, upright."""
+CHI2_95_OF_6 = 12.592
+LENSES = [
+    CAMERA,
+    Camera.from_matrix(CAMERA.matrix, [-0.25, 0.08, 0.001, -0.001, 0.0], (1280, 720)),
+    Camera.from_matrix(
+        CAMERA.matrix, [0.5, 0.2, 0.001, -0.001, 0.03, 0.8, 0.3, 0.1], (1280, 720), "rational_polynomial"
+    ),
+    Camera.from_matrix(CAMERA.matrix, [0.05, -0.01, 0.002, -0.001], (1280, 720), "equidistant"),
+]
+
+
+def turned(yaw=0.0, pitch=0.0, roll=0.0):
+    """camera_from_head of a head turned by degrees about the camera's y, x and z."""
+    return Rotation.from_euler("ZYX", [roll, yaw, pitch], degrees=True).as_matrix() @ FACING
+
+
+def rendered(rotation, position, camera=CAMERA, noise_px=0.0, relief_turn=0.0, seed=0, shape=None):
+    """(468, 3): a mesh as the network gives it, with z along the line of sight in px."""
+    random = np.random.default_rng(seed)
+    points = (head_points() if shape is None else shape) @ rotation.T + position
+    middle = points.mean(axis=0)
+    sight = middle / np.linalg.norm(middle)
+    px_across = camera.matrix[0, 0] / sight[2] ** 1.5
+    wrong = Rotation.from_rotvec(random.normal(0.0, 1.0, 3) * relief_turn).as_matrix()
+    relief = (points - middle) @ wrong.T @ sight * px_across / np.linalg.norm(middle)
+    mesh = np.column_stack([project(camera, points), relief])
+    return mesh + random.normal(0.0, 1.0, mesh.shape) * noise_px
+
+
+def solved(mesh, camera=CAMERA, start=None):
+    return solve(mesh, rays(camera, mesh[:, :2]), camera, start)
+
+
+def angle_deg(one, other):
+    return np.degrees(Rotation.from_matrix(one @ other.T).magnitude())
+
+
+POSES = [
+    (turned(), [0.0, 0.0, 0.6]),
+    (turned(yaw=45), [0.3, -0.1, 1.0]),
+    (turned(yaw=-50, pitch=20, roll=-15), [-0.4, 0.2, 1.5]),
+    (turned(pitch=30), [0.0, 0.3, 0.8]),
+    (turned(pitch=-30, roll=170), [0.1, 0.1, 0.5]),
+    (turned(yaw=20, roll=90), [2.0, 0.0, 4.0]),
+]
+
+
+@pytest.mark.parametrize(("rotation", "position"), POSES)
+@pytest.mark.parametrize("camera", LENSES, ids=lambda camera: f"{camera.model} {len(camera.distortion)}")
+def test_the_pose_of_a_drawn_head_is_found_again(rotation, position, camera):
+    found = solved(rendered(rotation, position, camera), camera)
+    assert angle_deg(found.rotation, rotation) < 0.2
+    assert found.position == pytest.approx(position, abs=2e-3 * position[2])
+    assert found.error_px < 0.3
+
+
+def test_the_axes_are_out_of_the_face_to_its_left_and_to_the_scalp():
+    found = solved(rendered(turned(), [0.0, 0.0, 0.7]))
+    out, left, up = found.rotation.T
+    assert out == pytest.approx([0, 0, -1], abs=1e-3)  # towards the camera
+    assert left == pytest.approx([1, 0, 0], abs=1e-3)  # the person's left is the image's right
+    assert up == pytest.approx([0, -1, 0], abs=1e-3)
+    assert np.linalg.det(found.rotation) == pytest.approx(1.0)
+
+
+def test_the_origin_is_the_sellion():
+    rotation, position = POSES[1]
+    mesh = rendered(rotation, position)
+    assert project(CAMERA, solved(mesh).position[None])[0] == pytest.approx(mesh[168, :2], abs=0.5)
+
+
+@pytest.mark.parametrize("axis", [[0, 1, 0], [1, 0, 0], [0.6, 0.8, 0]])
+def test_a_turn_of_the_camera_turns_the_pose(axis):
+    rotation, position = POSES[1][0], np.array([0.0, 0.0, 1.0])
+    turn = Rotation.from_rotvec(np.radians(15) * np.array(axis)).as_matrix()
+    before, after = solved(rendered(rotation, position)), solved(rendered(turn @ rotation, turn @ position))
+    assert angle_deg(after.rotation, turn @ before.rotation) < 0.2
+    assert after.position == pytest.approx(turn @ before.position, abs=3e-3)
+
+
+def test_a_larger_head_is_taken_for_a_nearer_one():
+    rotation, position = POSES[1][0], np.array([0.1, 0.0, 1.2])
+    found = solved(rendered(rotation, position, shape=1.1 * head_points()))
+    assert found.position == pytest.approx(position / 1.1, rel=5e-3, abs=1e-4)
+
+
+def test_a_mirrored_face_has_the_mirrored_pose():
+    rotation, position = turned(yaw=25, pitch=10, roll=8), np.array([0.2, 0.1, 0.9])
+    mesh = rendered(rotation, position, noise_px=0.5)
+    mirrored = mesh[mirror_points()] * [-1, 1, 1] + [CAMERA.size_wh[0] - 1, 0, 0]
+    one, other = solved(mesh), solved(mirrored)
+    flip_camera, flip_head = np.diag([-1, 1, 1]), np.diag([1, -1, 1])
+    assert angle_deg(other.rotation, flip_camera @ one.rotation @ flip_head) < 0.05
+    assert other.position == pytest.approx(one.position * [-1, 1, 1], abs=1e-3)
+
+
+def test_a_start_far_off_leads_to_the_same_pose():
+    starts = [solved(rendered(*pose)) for pose in POSES]
+    mesh = rendered(turned(yaw=10), [0.1, 0.0, 0.9], noise_px=0.5)
+    cold = solved(mesh)
+    for start in starts:
+        warm = solved(mesh, start=start)
+        assert angle_deg(warm.rotation, cold.rotation) < 0.1
+        assert warm.position == pytest.approx(cold.position, abs=1e-3)
+
+
+def test_small_faces_are_not_taken_for_their_mirror_images_in_depth():
+    for seed in range(40):
+        rotation = turned(yaw=(-1) ** seed * 15, pitch=10)
+        found = solved(rendered(rotation, [0.2, 0.1, 4.0], noise_px=0.5, seed=seed))
+        assert angle_deg(found.rotation, rotation) < 12
+
+
+def test_points_that_are_far_off_hardly_matter():
+    rotation, position = POSES[1]
+    mesh = rendered(rotation, position, noise_px=0.3)
+    mesh[pose_points()[::7]] += [40.0, -30.0, 0.0]
+    found = solved(mesh)
+    assert angle_deg(found.rotation, rotation) < 2.0
+    assert found.position == pytest.approx(position, abs=0.02)
+
+
+def test_points_on_the_far_side_hardly_matter():
+    rotation, position = turned(yaw=50), [0.0, 0.0, 0.8]
+    mesh = rendered(rotation, position, noise_px=0.3)
+    hidden = visibility(solved(mesh)) == 0.0
+    assert 20 < hidden.sum() < 250
+    mesh[hidden, :2] += 3.0
+    assert angle_deg(solved(mesh).rotation, rotation) < 0.7
+
+
+def test_relief_that_is_wrong_turns_a_well_seen_face_little():
+    rotation, position = turned(yaw=20), np.array([0.5, 0.1, 0.8])
+    wrong = rendered(rotation, position, noise_px=NOISE_PX)
+    wrong[:, 2] += 0.2 * (wrong[:, 0] - wrong[:, 0].mean())  # 11 degrees
+    assert angle_deg(solved(wrong).rotation, rotation) < 2.0
+
+
+def test_the_true_pose_lies_in_the_stated_region_as_often_as_stated():
+    random, inside = np.random.default_rng(5), []
+    for seed in range(300):
+        rotation = turned(*random.uniform([-50, -30, -20], [50, 30, 20]))
+        position = np.array([*random.uniform(-0.3, 0.3, 2), 1.0]) * random.uniform(0.4, 3.0)
+        found = solved(rendered(rotation, position, LENSES[seed % 4], NOISE_PX, RELIEF_TURN_SD, seed), LENSES[seed % 4])
+        turn = Rotation.from_matrix(rotation @ found.rotation.T).as_rotvec()
+        off = np.concatenate([position - found.position, turn])
+        inside.append(off @ np.linalg.solve(found.covariance, off) < CHI2_95_OF_6)
+    assert 0.90 <= np.mean(inside) <= 0.99
+
+
+def test_a_face_that_differs_from_the_reference_is_less_sure():
+    shape = head_points() + np.random.default_rng(0).normal(0, 0.003, (468, 3))
+    sure, unsure = (solved(rendered(*POSES[0], shape=one)) for one in (None, shape))
+    assert unsure.error_px > 3.0 * sure.error_px
+    assert np.all(np.diag(unsure.covariance) > 4.0 * np.diag(sure.covariance))
+
+
+@pytest.mark.parametrize(
+    "mesh",
+    [
+        np.zeros((468, 3)),
+        np.random.default_rng(0).normal(300, 100, (468, 3)),
+        rendered(*POSES[0]) * [1, 0, 1],
+        np.full((468, 3), 1e6),
+        np.tile([[600.0, 300.0, 0.0]], (468, 1)),
+    ],
+    ids=["zero", "noise", "a line", "far outside", "one place"],
+)
+def test_what_is_no_face_has_no_pose_or_a_finite_one(mesh):
+    for camera in LENSES:
+        found = solved(mesh, camera)
+        assert found is None or (np.isfinite(found.covariance).all() and np.isfinite(found.position).all())
+
+
+def test_noise_has_no_pose():
+    assert solved(np.random.default_rng(0).normal(300, 100, (468, 3))) is None
+
+
+def test_without_rays_there_is_no_pose():
+    mesh = rendered(*POSES[0])
+    assert solve(mesh, np.full((468, 2), np.nan), CAMERA) is None
+
+
+def test_a_face_that_is_partly_beyond_the_lens_keeps_its_pose():
+    mesh = rendered(*POSES[0])
+    seen = rays(CAMERA, mesh[:, :2])
+    seen[mesh[:, 0] > mesh[:, 0].mean() + 40] = np.nan
+    found = solve(mesh, seen, CAMERA)
+    assert np.isnan(seen).any() and angle_deg(found.rotation, POSES[0][0]) < 0.5
