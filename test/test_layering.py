@@ -12,7 +12,7 @@ LAYERS = (
     {"types", "tunables"},
     {"config", "topology"},
     {"geometry", "filters", "pose", "gaze", "models", "warp", "identity", "exposure"},
-    {"session", "track", "views", "procrustes"},
+    {"session", "track", "views", "procrustes", "virtual_camera"},
     {"detector", "mesh_net", "tracker", "search"},
     {"finder"},
     {"pipeline", "draw"},
