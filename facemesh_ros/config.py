@@ -32,6 +32,11 @@ class MeshConfig(Section):
         "In a single picture, mesh the mirror image of a face that is turned aside as well, and take the mean, which "
         "is better by a tenth. A stream has no time for it.",
     )
+    virtual_camera: bool = tunable(
+        True,
+        "Where the camera's calibration is known, look at each face through a virtual camera turned towards it, in "
+        "the place of a flat square of the image, which stretches faces beside the middle.",
+    )
 
 
 @dataclass(frozen=True)

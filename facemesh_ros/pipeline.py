@@ -78,8 +78,9 @@ class FaceMesher:
         """
         image_rgb = _checked(image_rgb, stamp, camera)
         tracker, finder = self._tracker, self._finder
-        tracker.follow(finder.meshes(image_rgb, tracker.rois(stamp)), stamp)
-        finder.find_new(tracker, image_rgb, self._search.stages(_size_wh(image_rgb), stamp, tracker), stamp)
+        tracker.follow(finder.meshes(image_rgb, tracker.rois(stamp), camera), stamp)
+        stages = self._search.stages(_size_wh(image_rgb), stamp, tracker)
+        finder.find_new(tracker, image_rgb, stages, stamp, camera)
         self._filters.keep(track.track_id for track in tracker.tracks)
         return tuple(self._face(track, stamp) for track in tracker.tracks)
 
@@ -90,8 +91,8 @@ class FaceMesher:
         """
         image_rgb = _checked(image_rgb, 0.0, camera)
         tracker = Tracker(self.config.with_dotted({"tracker.min_hits": 1}))
-        self._finder.find_new(tracker, image_rgb, still_stages(self.config, _size_wh(image_rgb)), 0.0)
-        meshes = self._finder.best_meshes(image_rgb, tracker.tracks)
+        self._finder.find_new(tracker, image_rgb, still_stages(self.config, _size_wh(image_rgb)), 0.0, camera)
+        meshes = self._finder.best_meshes(image_rgb, tracker.tracks, camera)
         return tuple(Face(t.track_id, t.roi, mesh, mesh) for t, mesh in zip(tracker.tracks, meshes, strict=True))
 
     def reset(self) -> None:

@@ -360,6 +360,24 @@ def test_the_second_pass_looks_where_the_first_mesh_lies(networks, face_rgb):
     assert once.roi.size != pytest.approx(own.size, rel=1e-3)
 
 
+@pytest.mark.parametrize("still", [False, True])
+def test_a_calibrated_face_beside_the_axis_is_seen_through_a_virtual_camera_unless_that_is_off(
+    networks, moving_face, still
+):
+    image = np.zeros((960, 1280, 3), np.uint8)
+    image[480:, 640:] = moving_face.frame_bgr(0)[..., ::-1]
+    camera = Camera.from_fov((1280, 960), np.radians(100.0))
+
+    def points(on, camera):
+        mesher = FaceMesher(Config.from_dotted({"mesh.virtual_camera": on, "device": "cpu"}))
+        (face,) = mesher.process_still(image, camera) if still else mesher.process(image, 0.0, camera)
+        return face.mesh.points
+
+    flat, virtual = points(True, None), points(True, camera)
+    assert np.array_equal(points(False, camera), flat)
+    assert 0.5 < np.linalg.norm(virtual - flat, axis=1).mean() < 20.0
+
+
 def turned_mesh(degrees):
     points = 300.0 * reference_face() @ Rotation.from_euler("y", degrees, degrees=True).as_matrix().T
     return Mesh(points.astype(np.float32), 0.9)
