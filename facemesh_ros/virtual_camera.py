@@ -138,10 +138,7 @@ def turned_towards(camera: Camera, roi: Roi, size: int) -> VirtualCamera | None:
     before, pace = np.zeros(4), 1.0
     for _ in range(MOST_STEPS):
         missing = _missing(view, wanted)
-        largest = np.abs(missing).max()
-        if not largest < FARTHEST:  # NaN fails as well
-            return None
-        if largest <= TOLERANCE:
+        if not np.abs(missing).max() > TOLERANCE:  # NaN, where the lens folds, ends it as well
             return None if view.sound_rim is None else view
         pace = _pace(pace, before, missing)
         before = missing

@@ -1,5 +1,6 @@
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -10,13 +11,13 @@ from facemesh_ros import Camera, Config, FaceMesher
 from facemesh_ros.detector import Candidates
 from facemesh_ros.errors import ConfigError, InputError, ModelError
 from facemesh_ros.filters import OneEuroFilter
-from facemesh_ros.finder import blended, mirror_weight
+from facemesh_ros.finder import Finder, blended, mirror_weight
 from facemesh_ros.geometry import roi_from_points
 from facemesh_ros.pipeline import LONGEST_SIDE_PX
 from facemesh_ros.procrustes import yaw
 from facemesh_ros.tools.moving_face import FACE_CENTRE_XY, render_bgr, similarity
 from facemesh_ros.topology import reference_face
-from facemesh_ros.types import Mesh
+from facemesh_ros.types import Mesh, Roi
 
 
 def frames(moving_face, count, start=0):
@@ -370,17 +371,42 @@ def test_a_calibrated_face_beside_the_axis_is_seen_through_a_virtual_camera_unle
 
     def points(on, camera):
         mesher = FaceMesher(Config.from_dotted({"mesh.virtual_camera": on, "device": "cpu"}))
-        (face,) = mesher.process_still(image, camera) if still else mesher.process(image, 0.0, camera)
-        return face.mesh.points
+        if still:
+            return mesher.process_still(image, camera)[0].mesh.points
+        new, followed = (mesher.process(image, stamp, camera)[0].mesh.points for stamp in (0.0, 0.04))
+        assert np.linalg.norm(followed - new, axis=1).mean() < 2.0
+        return followed
 
     flat, virtual = points(True, None), points(True, camera)
     assert np.array_equal(points(False, camera), flat)
-    assert 0.5 < np.linalg.norm(virtual - flat, axis=1).mean() < 20.0
+    assert 3.0 < np.linalg.norm(virtual - flat, axis=1).mean() < 20.0
 
 
 def turned_mesh(degrees):
     points = 300.0 * reference_face() @ Rotation.from_euler("y", degrees, degrees=True).as_matrix().T
     return Mesh(points.astype(np.float32), 0.9)
+
+
+def test_a_single_picture_is_meshed_at_its_best_with_its_calibration(mesher, face_rgb, monkeypatch):
+    seen, camera = [], Camera.from_fov((640, 480), 1.0)
+    best = mesher._finder.best_meshes
+    monkeypatch.setattr(mesher._finder, "best_meshes", lambda *given: seen.append(given[-1]) or best(*given))
+    mesher.process_still(face_rgb, camera)
+    assert seen == [camera]
+
+
+def test_the_mirror_image_is_seen_through_a_virtual_camera_too():
+    class Recorder:
+        def run_mirrored(self, image_rgb, rois, camera):
+            seen.append(camera)
+            return tuple(None for _ in rois)
+
+    seen, camera = [], Camera.from_fov((64, 48), 1.0)
+    track = SimpleNamespace(mesh=turned_mesh(40), roi=Roi((32, 24), 30.0, 0.0))
+    for on in (True, False):
+        config = Config.from_dotted({"mesh.virtual_camera": on})
+        Finder(config, None, Recorder(), nullcontext).best_meshes(np.zeros((48, 64, 3), np.uint8), [track], camera)
+    assert seen == [camera, None]
 
 
 @pytest.mark.parametrize(
