@@ -32,6 +32,8 @@ FARTHEST = 4.0
 TOLERANCE = 2e-3
 """Of the virtual camera's place: sides of the crop, radians, and share of the size. The way back is exact anyway."""
 MOST_STEPS = 12
+LONGEST_STEP = 100.0
+"""In the same units. A small face at the edge of a strong lens is many sides away from where a plain lens shows it."""
 PACES = (0.2, 1.5)
 """Bounds of the share of what is missing that a step makes good."""
 
@@ -138,7 +140,10 @@ def turned_towards(camera: Camera, roi: Roi, size: int) -> VirtualCamera | None:
     before, pace = np.zeros(4), 1.0
     for _ in range(MOST_STEPS):
         missing = _missing(view, wanted)
-        if not np.abs(missing).max() > TOLERANCE:  # NaN, where the lens folds, ends it as well
+        largest = float(np.abs(missing).max())
+        if not largest < LONGEST_STEP:  # NaN, where the lens folds, is not either
+            return None
+        if largest <= TOLERANCE:
             return None if view.sound_rim is None else view
         pace = _pace(pace, before, missing)
         before = missing
@@ -168,7 +173,7 @@ def _missing(view: VirtualCamera, wanted: tuple[float, float, float, float]) -> 
     x, y, side, angle = _placement(shown)
     (xx, yx), (xy, yy) = (from_face @ shown).tolist()  # px of the image by px of the crop, on average
     area = xx * yy - xy * yx
-    if not (math.isfinite(area) and area > 0.0):
+    if not (math.isfinite(area) and min(area, side) > 0.0):
         return np.full(4, np.nan)
     right, down = wanted[0] - x, wanted[1] - y
     across, along = (yy * right - xy * down) / area / view.size, (xx * down - yx * right) / area / view.size

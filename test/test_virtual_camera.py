@@ -173,7 +173,7 @@ def test_nearby_regions_give_nearby_views():
     assert np.abs(np.diff(steps, axis=0) - [0.25, 0.0]).max() < REGION_TOLERANCE_PX
 
 
-@pytest.mark.parametrize(("center_xy", "size"), [((1200, 220), 300.0), ((1150, 720), 600.0)])
+@pytest.mark.parametrize(("center_xy", "size"), [((1200, 220), 300.0), ((1150, 720), 600.0), ((1230, 240), 20.0)])
 def test_at_the_edge_of_a_strong_lens_the_view_is_found_too(center_xy, size):
     # Turning, rolling and zooming hang together so much there that plain steps do not arrive.
     lens = Camera.from_matrix(MATRIX, [-0.2, 0.05, 1e-3, -1e-3, 0.0], SIZE_WH)
@@ -226,6 +226,18 @@ def test_no_region_raises_and_every_point_has_a_place(camera):
         assert np.isfinite(window.to_image(anywhere)).all()
         assert window.maps()[0].shape == (SIDE, SIDE, 2)
     assert VirtualCamera in kinds
+
+
+@pytest.mark.filterwarnings("error")
+def test_no_calibration_raises_however_absurd():
+    rng = np.random.default_rng(0)
+    for _ in range(1500):
+        model, count = (("plumb_bob", 5), ("rational_polynomial", 14), ("equidistant", 4))[rng.integers(3)]
+        (fx, fy), distortion = 10.0 ** rng.uniform(-6, 8, 2), rng.normal(size=count) * 10.0 ** rng.uniform(-4, 3)
+        camera = Camera.from_matrix([[fx, 0, 640], [0, fy, 360], [0, 0, 1]], distortion, SIZE_WH, model)
+        window = window_on(Roi(rng.uniform(-500, 1800, 2), 10.0 ** rng.uniform(-2, 5), 0.3), SIDE, camera)
+        assert np.isfinite(window.to_image(np.array([[0.0, 0.0], [96, 96], [1e6, -1e6]]))).all()
+        window.maps()
 
 
 def test_points_outside_the_crop_go_on_as_in_a_flat_crop():
