@@ -28,6 +28,7 @@ from facemesh_ros.session import Session
 from facemesh_ros.tools.evaluation.accuracy import Accuracy
 from facemesh_ros.tools.evaluation.datasets import read_data, read_image_rgb
 from facemesh_ros.types import Roi, UInt8
+from facemesh_ros.virtual_camera import FlatCrop
 from facemesh_ros.warp import cut, sampling_maps
 
 SMALLEST_PX = 60.0
@@ -121,14 +122,14 @@ def main() -> None:
         share, haze, sigma = light
         noise = rng.normal(0.0, sigma, case.image_rgb.shape) if sigma else 0.0
         seen = np.clip(np.round(case.image_rgb * share + haze + noise), 0, 255).astype(np.uint8)
-        side = landmarks.input_size
-        close = crop(seen, case.roi, side)
+        window = FlatCrop(case.roi, landmarks.input_size)
+        close = crop(seen, window)
         wide = Roi(case.roi.center_xy, DETECTOR_SIDE * case.roi.size, case.roi.angle)
         maps = sampling_maps(image_from_crop(wide, detector.input_size), detector.input_size)
         square = cut(seen, maps, cv2.BORDER_CONSTANT)
         for name, mend in WAYS.items():
             points, logit = landmarks.run(mend(close)[np.newaxis], "points", "presence_logit")
-            mesh = uncrop(points[0], case.roi, side)
+            mesh = uncrop(points[0], window)
             error = Accuracy.of(points68(mesh), case.points68, case.size_px).nme51_iod
             (logits,) = detector.run(mend(square)[np.newaxis], "logits")
             row = (error, presence(float(logit[0])) >= 0.5, presence(float(logits.max())) >= 0.5)

@@ -32,6 +32,11 @@ class MeshConfig(Section):
         "In a single picture, take the mean of four meshes of a face: of the detector's region and of the first mesh's "
         "own, each as it is and mirrored. A stream has no time for it.",
     )
+    virtual_camera: bool = tunable(
+        True,
+        "Where the camera's calibration is known, look at each face through a virtual camera turned towards it, in "
+        "the place of a flat square of the image, which stretches faces beside the middle.",
+    )
 
 
 @dataclass(frozen=True)

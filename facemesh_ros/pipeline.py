@@ -96,9 +96,10 @@ class FaceMesher:
         """
         image_rgb, target_m = _checked(image_rgb, stamp, camera, depth_m), _checked_target(target_m)
         tracker, finder = self._tracker, self._finder
-        tracker.follow(finder.meshes(image_rgb, tracker.rois(stamp)), stamp)
+        tracker.follow(finder.meshes(image_rgb, tracker.rois(stamp), camera), stamp)
         tracker.confirm(finder.still_faces(image_rgb, tracker.unsure))
-        finder.find_new(tracker, image_rgb, self._search.stages(_size_wh(image_rgb), stamp, tracker), stamp)
+        stages = self._search.stages(_size_wh(image_rgb), stamp, tracker)
+        finder.find_new(tracker, image_rgb, stages, stamp, camera)
         self._filters.keep(tracker.known_ids)
         faces = [self._face(track, stamp) for track in tracker.tracks]
         with self._stage("pose"):
@@ -118,7 +119,7 @@ class FaceMesher:
         """
         image_rgb, target_m = _checked(image_rgb, 0.0, camera, depth_m), _checked_target(target_m)
         tracker = Tracker(self.config.with_dotted({"tracker.min_hits": 1}))
-        self._finder.find_all(tracker, image_rgb, still_stages(self.config, _size_wh(image_rgb)))
+        self._finder.find_all(tracker, image_rgb, still_stages(self.config, _size_wh(image_rgb)), camera)
         faces = [Face(track.track_id, track.roi, track.mesh, track.mesh) for track in tracker.tracks]
         with self._stage("pose"):
             posed = Heads(self.config).posed(faces, camera, _size_wh(image_rgb), depth_m)

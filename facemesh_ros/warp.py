@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facemesh_ros.types import Float64, UInt8
+from facemesh_ros.types import Float32, Float64, UInt8
 
 Maps = tuple[NDArray[np.int16], NDArray[np.uint16]]
 """Whole pixels (S, S, 2), and 1/32 px (S, S) packed as OpenCV packs them."""
@@ -22,9 +22,13 @@ def sampling_maps(image_from_crop: Float64, size: int) -> Maps:
     pixels = np.arange(size, dtype=np.float64)
     x_right, y_right = np.outer(image_from_crop[:, 0], pixels).astype(np.float32)
     x_down, y_down = (np.outer(image_from_crop[:, 1], pixels) + image_from_crop[:, 2:]).astype(np.float32)
-    x, y = np.add.outer(x_down, x_right), np.add.outer(y_down, y_right)
+    return packed(np.add.outer(x_down, x_right), np.add.outer(y_down, y_right))
+
+
+def packed(x: Float32, y: Float32) -> Maps:
+    """Return the places ``x`` and ``y`` in the image, (S, S) float32 px each, as maps."""
     whole, fraction = cv2.convertMaps(x, y, cv2.CV_16SC2)
-    return whole, fraction
+    return whole, fraction  # type: ignore[return-value]
 
 
 def cut(image: UInt8, maps: Maps, border: int) -> UInt8:

@@ -13,7 +13,7 @@ LAYERS = (
     {"types", "tunables"},
     {"config", "topology"},
     {"geometry", "filters", "models", "warp", "identity", "exposure", "lens", "head"},
-    {"session", "track", "views", "procrustes", "pose"},
+    {"session", "track", "views", "procrustes", "pose", "virtual_camera"},
     {"gaze", "scale", "metric_mesh"},
     {"expressions", "heads"},
     {"detector", "mesh_net", "tracker", "search"},

@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 
@@ -5,7 +6,8 @@ from facemesh_ros.geometry import roi_from_points
 from facemesh_ros.mesh_net import MeshNet, crop, presence, uncrop
 from facemesh_ros.session import Session
 from facemesh_ros.topology import mirror_points
-from facemesh_ros.types import Roi
+from facemesh_ros.types import Camera, Roi
+from facemesh_ros.virtual_camera import FlatCrop, VirtualCamera, window_on
 
 ROIS = [Roi((200, 150), 160.0, 0.0), Roi((90, 210), 75.5, 0.4), Roi((300, 20), 300.0, -2.0)]
 CROP_TOLERANCE_PX = 0.05
@@ -15,7 +17,7 @@ CROP_TOLERANCE_PX = 0.05
 @pytest.mark.parametrize("roi", ROIS)
 def test_uncropping_the_corners_gives_the_corners_of_the_region(roi):
     corners = np.array([[0, 0, 0], [192, 0, 0], [192, 192, 0], [0, 192, 0]], np.float32)
-    placed = uncrop(corners, roi, 192)[:, :2]
+    placed = uncrop(corners, FlatCrop(roi, 192))[:, :2]
     assert placed.mean(axis=0) == pytest.approx(roi.center_xy, abs=1e-3)
     assert np.linalg.norm(placed[1] - placed[0]) == pytest.approx(roi.size, rel=1e-6)
 
@@ -23,7 +25,7 @@ def test_uncropping_the_corners_gives_the_corners_of_the_region(roi):
 @pytest.mark.parametrize("roi", ROIS)
 def test_depth_grows_with_the_region_as_x_and_y_do(roi):
     points = np.array([[96, 96, 0], [96, 97, 1.0]], np.float32)
-    placed = uncrop(points, roi, 192)
+    placed = uncrop(points, FlatCrop(roi, 192))
     assert placed[1, 2] == pytest.approx(roi.size / 192)
     assert np.linalg.norm(placed[1, :2] - placed[0, :2]) == pytest.approx(placed[1, 2], abs=1e-4)
 
@@ -33,9 +35,9 @@ def test_what_the_crop_shows_at_a_pixel_lies_where_uncrop_says(roi):
     # This pins the convention: the value of a pixel belongs to its integer coordinates, in the image and in the crop.
     size, step = 192, 0.6
     y, x = np.mgrid[:300, :400]
-    picture = crop(np.stack([step * x, step * y, 0 * x], axis=2).astype(np.float32), roi, size)
+    picture = crop(np.stack([step * x, step * y, 0 * x], axis=2).astype(np.float32), FlatCrop(roi, size))
     v, u = (grid.ravel() for grid in np.mgrid[20:170:10, 20:170:10])
-    where = uncrop(np.stack([u, v, 0 * u], axis=1).astype(np.float32), roi, size)[:, :2]
+    where = uncrop(np.stack([u, v, 0 * u], axis=1).astype(np.float32), FlatCrop(roi, size))[:, :2]
     inside = ((where > 0) & (where < [399, 299])).all(axis=1)
     assert inside.sum() > 50
     assert picture[v, u, :2][inside] / step == pytest.approx(where[inside], abs=CROP_TOLERANCE_PX)
@@ -44,7 +46,7 @@ def test_what_the_crop_shows_at_a_pixel_lies_where_uncrop_says(roi):
 def test_outside_the_image_the_edge_is_repeated():
     image = np.zeros((50, 50, 3), np.uint8)
     image[0] = 200
-    assert (crop(image, Roi((25, -200), 50.0, 0.0), 16) == 200).all()
+    assert (crop(image, FlatCrop(Roi((25, -200), 50.0, 0.0), 16)) == 200).all()
 
 
 @pytest.mark.parametrize(("logit", "probability"), [(0.0, 0.5), (-1000.0, 0.0), (1000.0, 1.0), (np.log(3.0), 0.75)])
@@ -122,3 +124,70 @@ def test_the_mirror_image_of_a_face_shows_nearly_the_same_mesh(mesh_net, face_rg
     distances = np.linalg.norm(mirrored.points - plain.points, axis=1) / eye_distance
     assert 0.0 < distances.mean() < 0.04
     assert mesh_net.run_mirrored(face_rgb, []) == ()
+
+
+WIDE = Camera.from_fov((1280, 960), np.radians(100.0))
+
+
+@pytest.fixture(scope="module")
+def turned(face_rgb, face_roi, mesh_net):
+    """A picture of the same rays by a camera turned away by 30 degrees: image, homography, frontal and true points."""
+    straight = np.array([[500.0, 0.0, face_roi.center_xy[0]], [0.0, 500.0, face_roi.center_xy[1]], [0.0, 0.0, 1.0]])
+    turn = cv2.Rodrigues(np.radians(30.0) * np.array([-0.5, np.sqrt(0.75), 0.0]))[0]
+    homography = WIDE.matrix @ turn @ np.linalg.inv(straight)
+    image = cv2.warpPerspective(face_rgb, homography, WIDE.size_wh)
+    (mesh,) = mesh_net.run(face_rgb, [face_roi])
+    return image, homography, mesh.points, mapped(mesh.points, homography)
+
+
+def mapped(points, homography):
+    placed = points.astype(np.float64)
+    placed[:, :2] = cv2.perspectiveTransform(placed[None, :, :2], homography)[0]
+    return placed.astype(np.float32)
+
+
+def test_beside_the_axis_a_virtual_camera_gives_the_mesh_that_a_flat_crop_misses(mesh_net, turned):
+    image, homography, frontal, truth = turned
+    eye_distance = np.linalg.norm(frontal[263, :2] - frontal[33, :2])
+    errors = []
+    for camera in (None, WIDE):
+        (mesh,) = mesh_net.run(image, [roi_from_points(truth)], camera)
+        back = mapped(mesh.points, np.linalg.inv(homography))
+        errors.append(np.linalg.norm((back - frontal)[:, :2], axis=1).mean() / eye_distance)
+    flat, virtual = errors
+    assert virtual < 0.01 < flat
+
+
+def test_a_batch_through_virtual_cameras_equals_its_singles(mesh_net, turned):
+    image, _, _, truth = turned
+    roi = roi_from_points(truth)
+    rois = [roi, Roi(roi.center_xy + 10, roi.size * 1.1, 0.2), Roi((40, 60), 60.0, 0.0), Roi((-9e4, 9e4), 60.0, 0.0)]
+    for together, one in zip(mesh_net.run(image, rois, WIDE), rois, strict=True):
+        (alone,) = mesh_net.run(image, [one], WIDE)
+        assert together.points == pytest.approx(alone.points, rel=1e-4, abs=1e-3)
+
+
+def test_on_the_axis_a_camera_changes_nothing(mesh_net, face_rgb, face_roi):
+    on_axis = Camera.from_matrix(
+        [[500, 0, face_roi.center_xy[0]], [0, 500, face_roi.center_xy[1]], [0, 0, 1]], None, (640, 480)
+    )
+    (flat,), (virtual,) = mesh_net.run(face_rgb, [face_roi]), mesh_net.run(face_rgb, [face_roi], on_axis)
+    assert np.abs(virtual.points - flat.points).max() < 0.3
+    assert np.abs(virtual.points - flat.points).mean() < 0.05
+
+
+def test_the_mirror_image_through_a_virtual_camera_is_laid_back_through_it(mesh_net, turned):
+    image, _, _, truth = turned
+    rois = [roi_from_points(truth)]
+    (plain,), (mirrored,) = mesh_net.run(image, rois, WIDE), mesh_net.run_mirrored(image, rois, WIDE)
+    eye_distance = np.linalg.norm(plain.points[263] - plain.points[33])
+    assert np.linalg.norm(mirrored.points - plain.points, axis=1).mean() < 0.04 * eye_distance
+
+
+@pytest.mark.parametrize("roi", ROIS)
+def test_depth_through_a_virtual_camera_has_the_scale_of_the_region(roi):
+    camera = Camera.from_fov((640, 480), 1.7)
+    window = window_on(roi, 192, camera)
+    assert isinstance(window, VirtualCamera)
+    points = np.array([[96, 96, 0], [96, 96, 12.0]], np.float32)
+    assert uncrop(points, window)[:, 2] == pytest.approx([0.0, 12.0 * roi.size / 192])

@@ -378,6 +378,27 @@ def test_the_mean_of_meshes_leaves_out_what_is_none():
     assert mean_mesh(mesh, other).presence == mesh.presence
 
 
+@pytest.mark.parametrize("still", [False, True])
+def test_a_calibrated_face_beside_the_axis_is_seen_through_a_virtual_camera_unless_that_is_off(
+    networks, moving_face, still
+):
+    image = np.zeros((960, 1280, 3), np.uint8)
+    image[480:, 640:] = moving_face.frame_bgr(0)[..., ::-1]
+    camera = Camera.from_fov((1280, 960), np.radians(100.0))
+
+    def points(on, camera):
+        mesher = FaceMesher(Config.from_dotted({"mesh.virtual_camera": on, "device": "cpu"}))
+        if still:
+            return mesher.process_still(image, camera)[0].mesh.points
+        new, followed = (mesher.process(image, stamp, camera)[0].mesh.points for stamp in (0.0, 0.04))
+        assert np.linalg.norm(followed - new, axis=1).mean() < 2.0
+        return followed
+
+    flat, virtual = points(True, None), points(True, camera)
+    assert np.array_equal(points(False, camera), flat)
+    assert 3.0 < np.linalg.norm(virtual - flat, axis=1).mean() < 20.0
+
+
 def test_what_has_not_the_shape_of_a_face_is_not_published(networks, face_rgb):
     mesher = FaceMesher(Config(device="cpu"))
     assert len(mesher.process(face_rgb, 0.0)) == 1
