@@ -147,7 +147,7 @@ def test_a_clip_has_faces_chains_and_duplicates(clip):
 
 
 def test_a_clip_has_what_became_of_the_ids(clip):
-    assert clip["subjects"]["ours"]["ids"] == {"used": 3, "switches": 1, "returned": 1, "late": 2}
+    assert clip["subjects"]["ours"]["ids"] == {"used": 3, "switches": 1, "renamed": 1, "returned": 1, "late": 2}
     assert clip["subjects"]["peer"]["ids"] is None
 
 

@@ -82,7 +82,10 @@ def test_two_subjects_stand_one_above_the_other(data):
     ]
     assert rows(tables[TITLES[4]])[0] == ["2 pictures", "ours", "1/2", "0/2", "0", "0", "1 on 1", "4.0", "4.0"]
     assert rows(tables[TITLES[5]])[0] == ["clip", "ours", "3/3", "1:3", "0", "1", "0", "1.0", "1.0"]
-    assert rows(tables[TITLES[6]]) == [["clip", "ours", "1", "0", "0", "0"], ["clip", "peer", "no ids", "–", "–", "–"]]
+    assert rows(tables[TITLES[6]]) == [
+        ["clip", "ours", "1", "0", "0", "0", "0"],
+        ["clip", "peer", "no ids", "–", "–", "–", "–"],
+    ]
     assert rows(tables[TITLES[7]])[1] == ["clip", "peer", "0.0000", "0.0000", "0.0000", "–", "–", "–"]
     assert rows(tables[TITLES[8]])[1] == ["clip: present 1", "peer", "3/3", "0.0000", "0.0000", "–", "0", "–"]
 

@@ -65,16 +65,18 @@ def test_errors_come_the_largest_first(tmp_path):
 
 
 def test_ids_that_change_return_or_come_late(tmp_path):
-    write_clip_of(tmp_path, 5)
-    frames = [result(found(identity=1)), result(found(identity=2)), result(), result(found(identity=1)),
-              result(found(identity=1), found((400, 50), identity=3))]  # fmt: skip
+    write_clip_of(tmp_path, 6)
+    frames = [result(found(identity=1)), result(found(identity=2)), result(), result(found((500, 50), identity=1)),
+              result(found((500, 50), identity=1), found((800, 50), identity=3)),
+              result(found((500, 50), identity=1), found((890, 50), identity=4))]  # fmt: skip
     shown = cases(tmp_path, Scripted("ours", frames=frames))["ids"]
     assert [(case.frame, case.why[0]) for case in shown] == [
         (1, "id 1 becomes 2"),
+        (5, "id 3 comes back as 4"),
         (3, "id 1 returns"),
         (4, "id 3 is new"),
     ]
-    assert "ids" not in cases(tmp_path, Scripted("peer", frames=[result(found())] * 5))
+    assert "ids" not in cases(tmp_path, Scripted("peer", frames=[result(found())] * 6))
 
 
 def test_a_sheet_has_no_more_than_its_tiles(tmp_path):

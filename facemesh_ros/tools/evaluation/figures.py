@@ -226,10 +226,11 @@ def ids_of(one: Watched) -> Mapping[str, int] | None:
     ids = identities(one)
     if ids is None:
         return None
-    events = id_events(ids, one.chains)
+    events = id_events(ids, one.chains, one.resumptions)
     return {
         "used": len(events.used),
         "switches": len(events.switches),
+        "renamed": len(events.renamed),
         "returned": len(events.returned),
         "late": len(events.late),
     }

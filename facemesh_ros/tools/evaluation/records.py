@@ -24,7 +24,7 @@ from facemesh_ros.tools.evaluation.matching import Verdict, duplicates, judge
 from facemesh_ros.tools.evaluation.motion import SegmentFigures, segment_figures
 from facemesh_ros.tools.evaluation.rotations import Angles, angles_from_rotation, rotation_of_mesh, rotation_of_pose
 from facemesh_ros.tools.evaluation.subjects import Found, Result, Subject
-from facemesh_ros.tools.evaluation.tracks import Chain, chains
+from facemesh_ros.tools.evaluation.tracks import Chain, Place, chains, resumptions
 from facemesh_ros.tools.sources import open_source
 from facemesh_ros.types import UInt8
 
@@ -99,6 +99,7 @@ class Watched:
 
     results: tuple[Result, ...]
     chains: list[Chain]
+    resumptions: list[tuple[Place, Place]]
     duplicates: tuple[tuple[int, ...], ...]
     """For each frame."""
     segments: tuple[SegmentFigures, ...]
@@ -216,7 +217,7 @@ class Examiner:
                         active.remove(subject)
                         del results[subject.name]
                 self.advance("")
-            subjects = {s.name: self._watched(s, clip, results[s.name]) for s in active}
+            subjects = {s.name: self._watched(s, clip, source.rate_hz, results[s.name]) for s in active}
             self._done.clips.append(ClipRecord(clip, frames, source.rate_hz, subjects))
         except InputError as error:
             self._done.failures.append(Failure(clip.name, "", str(error)))
@@ -239,10 +240,12 @@ class Examiner:
             return False
         return True
 
-    def _watched(self, subject: Subject, clip: Clip, results: Sequence[Result]) -> Watched:
+    def _watched(self, subject: Subject, clip: Clip, rate_hz: float, results: Sequence[Result]) -> Watched:
         meshes = [[face.points for face in result.faces] for result in results]
         segments = self._segments(subject, clip, meshes)
-        return Watched(tuple(results), chains(meshes), tuple(map(_duplicates, results)), segments)
+        linked = chains(meshes)
+        resumed = resumptions(meshes, linked, rate_hz)
+        return Watched(tuple(results), linked, resumed, tuple(map(_duplicates, results)), segments)
 
     def _segments(
         self, subject: Subject, clip: Clip, meshes: list[list[NDArray[np.float32]]]

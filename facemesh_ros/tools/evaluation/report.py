@@ -184,15 +184,18 @@ _WatchedClips = Sequence[tuple[Figures, str, Figures]]
 
 
 def _ids_sheet(watched: _WatchedClips) -> Sheet:
-    kinds = ("used", "switches", "returned", "late")
+    kinds = ("used", "switches", "renamed", "returned", "late")
     rows = [
         (_stem(clip), name, *(str(one["ids"][kind]) for kind in kinds))
         if one["ids"] is not None
         else (_stem(clip), name, "no ids", *[NONE] * (len(kinds) - 1))
         for clip, name, one in watched
     ]
-    note = "Switches: in a chain of overlapping boxes. Late: new ids after the first frame with a face."
-    return Sheet("Clips: ids", note, ("clip", "", "used", "switches", "returned", "late"), tuple(rows))
+    note = (
+        "Switches: in a chain of overlapping boxes. Renamed: back at about the same place within 2 s under another id. "
+        "Late: new ids after the first frame with a face."
+    )
+    return Sheet("Clips: ids", note, ("clip", "", *kinds), tuple(rows))
 
 
 def _jitter_sheet(watched: _WatchedClips) -> Sheet:

@@ -173,11 +173,12 @@ def _events_of(record: ClipRecord, watched: Watched) -> list[Case]:
     ids = identities(watched)
     if ids is None:
         return []
-    events = id_events(ids, watched.chains)
+    events = id_events(ids, watched.chains, watched.resumptions)
     texts = [(s.frame, s.face, f"id {s.before} becomes {s.after}") for s in events.switches]
-    switched = {(frame, face) for frame, face, _ in texts}
-    texts += [(frame, face, f"id {ids[frame][face]} returns") for frame, face in events.returned]
-    texts += [(f, i, f"id {ids[f][i]} is new") for f, i in events.late if (f, i) not in switched]
+    texts += [(s.frame, s.face, f"id {s.before} comes back as {s.after}") for s in events.renamed]
+    renamed = {(frame, face) for frame, face, _ in texts}
+    texts += [(f, i, f"id {ids[f][i]} returns") for f, i in events.returned if (f, i) not in renamed]
+    texts += [(f, i, f"id {ids[f][i]} is new") for f, i in events.late if (f, i) not in renamed]
     return [_face_case(record.clip.path, watched.results[f], i, text, f) for f, i, text in texts]
 
 
