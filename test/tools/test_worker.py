@@ -1,6 +1,7 @@
 """A child that answers over pipes; the one here is a stand-in."""
 
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -47,12 +48,16 @@ def test_a_worker_that_ends_is_told_with_its_last_words(worker):
         process(worker, 1, 40)
 
 
-def test_a_worker_that_does_not_answer_is_ended(tmp_path):
+@pytest.mark.parametrize(
+    ("height", "width"), [(2, 13), (4, 13), (4000, 17)], ids=["says nothing", "drips", "does not read"]
+)
+def test_a_worker_that_is_not_done_in_time_is_ended(tmp_path, height, width):
     with Worker("the peer", [sys.executable, str(STAND_IN)], tmp_path / "log", patience_s=1.0) as worker:
+        start_s = time.monotonic()
         with pytest.raises(FaceMeshError, match=r"the peer has not answered for 1 s"):
-            process(worker, 2, 13)
-        worker._process.wait(10.0)
+            process(worker, height, width)
         assert not worker.is_running()
+        assert time.monotonic() - start_s < 5.0
 
 
 def test_a_program_that_does_not_exist_is_told(tmp_path):

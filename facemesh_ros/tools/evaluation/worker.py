@@ -15,10 +15,11 @@ from typing import Any
 from facemesh_ros.errors import FaceMeshError
 
 _PATIENCE_S = 120.0
-"""How long an answer may take; importing the peer for the first time takes longest."""
+"""How long a request and its answer may take; importing the peer for the first time takes longest."""
 _END_S = 5.0
 _TAIL_LINES = 8
 _CHUNK = 1 << 20
+_NOTHING = memoryview(b"")
 
 
 class Worker:
@@ -33,6 +34,7 @@ class Worker:
         self._name = name
         self._log = log
         self._patience_s = patience_s
+        self._deadline_s = 0.0
         self._buffer = b""
         try:
             with log.open("ab") as errors:
@@ -46,6 +48,10 @@ class Worker:
                 )
         except OSError as error:
             raise FaceMeshError(f"{name} cannot be started: {error}") from error
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._input, self._output = self._process.stdin, self._process.stdout
+        os.set_blocking(self._input.fileno(), False)
 
     def __enter__(self) -> Worker:
         return self
@@ -59,21 +65,21 @@ class Worker:
         """Send a request and return the head of the answer.
 
         Raises:
-            FaceMeshError: the worker has ended, does not answer, or answers with an error.
+            FaceMeshError: the worker has ended, is not done in time and is killed, or answers with an error.
         """
-        try:
-            self._send(json.dumps(request).encode() + b"\n" + body)
-        except OSError as error:
-            raise self._ended() from error
+        self._deadline_s = time.monotonic() + self._patience_s
+        rest = memoryview(json.dumps(request).encode() + b"\n" + body)
+        while rest:
+            rest = self._exchange(rest)
         answer: dict[str, Any] = json.loads(self._line())
         if "error" in answer:
             raise FaceMeshError(f"{self._name}: {answer['error']}")
         return answer
 
     def read(self, size: int) -> bytes:
-        """Return the next ``size`` bytes, which follow an answer that announces them."""
+        """Return the next ``size`` bytes, which follow an answer that announces them and must come in the same time."""
         while len(self._buffer) < size:
-            self._fill()
+            self._exchange()
         taken, self._buffer = self._buffer[:size], self._buffer[size:]
         return taken
 
@@ -83,39 +89,37 @@ class Worker:
 
     def close(self) -> None:
         """End the process: the end of its input asks it to, and if it does not, it is killed."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
+        self._input.close()
         try:
             self._process.wait(_END_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._process.stdout.close()
-
-    def _send(self, data: bytes) -> None:
-        assert self._process.stdin is not None
-        rest = memoryview(data)
-        while rest:
-            rest = rest[self._process.stdin.write(rest) :]
+        self._output.close()
 
     def _line(self) -> bytes:
         while b"\n" not in self._buffer:
-            self._fill()
+            self._exchange()
         line, _, self._buffer = self._buffer.partition(b"\n")
         return line
 
-    def _fill(self) -> None:
-        assert self._process.stdout is not None
-        deadline_s = time.monotonic() + self._patience_s
-        ready, _, _ = select.select([self._process.stdout], [], [], max(0.0, deadline_s - time.monotonic()))
-        if not ready:
+    def _exchange(self, rest: memoryview = _NOTHING) -> memoryview:
+        """Keep what the worker says and give it what it takes; return what is left to give."""
+        left_s = max(0.0, self._deadline_s - time.monotonic())
+        readable, writable, _ = select.select([self._output], [self._input] if rest else [], [], left_s)
+        if not (readable or writable):
             self._process.kill()
+            self._process.wait()
             raise FaceMeshError(f"{self._name} has not answered for {self._patience_s:g} s; {self._last_words()}")
-        data = os.read(self._process.stdout.fileno(), _CHUNK)
-        if not data:
-            raise self._ended()
-        self._buffer += data
+        if readable:
+            said = os.read(self._output.fileno(), _CHUNK)
+            if not said:
+                raise self._ended()
+            self._buffer += said
+        try:
+            return rest[os.write(self._input.fileno(), rest) :] if writable else rest
+        except BrokenPipeError as error:
+            raise self._ended() from error
 
     def _ended(self) -> FaceMeshError:
         try:
