@@ -13,11 +13,11 @@ from types import TracebackType
 from typing import Any
 
 from facemesh_ros.errors import FaceMeshError
+from facemesh_ros.tools.children import last_words, start
 
 _PATIENCE_S = 120.0
 """How long a request and its answer may take; importing the peer for the first time takes longest."""
 _END_S = 5.0
-_TAIL_LINES = 8
 _CHUNK = 1 << 20
 _NOTHING = memoryview(b"")
 
@@ -36,18 +36,9 @@ class Worker:
         self._patience_s = patience_s
         self._deadline_s = 0.0
         self._buffer = b""
-        try:
-            with log.open("ab") as errors:
-                self._process = subprocess.Popen(
-                    list(command),
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=errors,
-                    bufsize=0,
-                    start_new_session=True,  # a terminal's Ctrl-C reaches us alone; we then close the pipe
-                )
-        except OSError as error:
-            raise FaceMeshError(f"{name} cannot be started: {error}") from error
+        with log.open("ab") as errors:
+            pipe = subprocess.PIPE
+            self._process = start(name, command, stdin=pipe, stdout=pipe, stderr=errors, bufsize=0)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._input, self._output = self._process.stdin, self._process.stdout
@@ -110,7 +101,7 @@ class Worker:
         if not (readable or writable):
             self._process.kill()
             self._process.wait()
-            raise FaceMeshError(f"{self._name} has not answered for {self._patience_s:g} s; {self._last_words()}")
+            raise FaceMeshError(f"{self._name} has not answered for {self._patience_s:g} s; {last_words(self._log)}")
         if readable:
             said = os.read(self._output.fileno(), _CHUNK)
             if not said:
@@ -126,9 +117,4 @@ class Worker:
             status: object = self._process.wait(_END_S)
         except subprocess.TimeoutExpired:
             status = "unknown"
-        return FaceMeshError(f"{self._name} ended with status {status}; {self._last_words()}")
-
-    def _last_words(self) -> str:
-        lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-_TAIL_LINES:]
-        quoted = "".join(f"\n    {line}" for line in lines) or " nothing"
-        return f"the end of its log, {self._log}:{quoted}"
+        return FaceMeshError(f"{self._name} ended with status {status}; {last_words(self._log)}")
