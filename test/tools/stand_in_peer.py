@@ -1,7 +1,7 @@
 """Speaks the protocol of mediapipe_worker.py without MediaPipe, and misbehaves by request.
 
 The shape of the image says what to do: so many faces as it is high; for a width of 13, misbehave as its height says;
-of a width of 17 nothing is read.
+of a width of 17 nothing is read; for a width of 19, it answers with the line that the first pixels spell.
 """
 
 import json
@@ -23,6 +23,8 @@ def answer(request, source):
     if width == 17:
         time.sleep(60)
     pixels = source.read(height * width * channels)
+    if width == 19:
+        os.write(TARGET, pixels.strip(b"\0") + b"\n" + bytes(3 * 478 * 3 * 4))
     if width == 13:
         misbehave(height)
     if request["mode"] not in SCRIPT:

@@ -76,6 +76,43 @@ def test_a_peer_that_died_in_a_clip_is_there_for_the_next_and_for_pictures(stand
     assert len(stand_in.still(image(1)).faces) == 1
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"thank you",
+        b"\xff\xfe",
+        b"[1, 2]",
+        b'{"ms": 1.0}',
+        b'{"shape": 3, "ms": 1.0}',
+        b'{"shape": [1, 5, 3], "ms": 1.0}',
+        b'{"shape": [-1, 478, 3], "ms": 1.0}',
+        b'{"shape": [4, 478, 3], "ms": 1.0}',
+        b'{"shape": [1, 478, 3]}',
+        b'{"shape": [1, 478, 3], "ms": NaN}',
+        b'{"shape": [1, 478, 3], "ms": "soon"}',
+    ],
+)
+def test_an_answer_that_makes_no_sense_concerns_one_picture(stand_in, line):
+    before = stand_in.about()["pid"]
+    with pytest.raises(FaceMeshError, match="gives an answer that makes no sense"):
+        stand_in.still(spelt(line))
+    assert len(stand_in.still(image(1)).faces) == 1
+    assert stand_in.about()["pid"] != before
+
+
+def test_points_that_are_not_finite_are_refused(stand_in):
+    head = b'{"shape": [1, 478, 3], "ms": 1.0}\n' + np.full(478 * 3, np.nan, np.float32).tobytes()
+    with pytest.raises(FaceMeshError, match="points that are not finite"):
+        stand_in.still(spelt(head))
+
+
+def spelt(text):
+    """A picture at which the stand-in answers with this."""
+    pixels = np.zeros((-(-len(text) // 57), 19, 3), np.uint8)
+    pixels.reshape(-1)[: len(text)] = np.frombuffer(text, np.uint8)
+    return pixels
+
+
 def test_a_python_without_the_peer_is_told_at_the_start(tmp_path):
     with pytest.raises(FaceMeshError, match="No module named 'mediapipe': name the python of"):
         MediaPipe(Path(sys.executable), 1, 1, tmp_path / "log")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from facemesh_ros.errors import FaceMeshError
+from facemesh_ros.tools.evaluation.mediapipe_worker import POINTS
 from facemesh_ros.tools.evaluation.subjects import Found, Result, Subject
 from facemesh_ros.tools.evaluation.worker import Worker
 from facemesh_ros.types import UInt8
@@ -137,6 +139,17 @@ class MediaPipe(Subject):
         assert self._worker is not None
         request = {"do": "process", "mode": mode, "shape": image_rgb.shape}
         answer = self._worker.ask(request, np.ascontiguousarray(image_rgb).tobytes())
+        if not _makes_sense(answer, self._max_faces[mode]):
+            raise self._worker.refused(answer)
         shape = tuple(answer["shape"])
-        points = np.frombuffer(self._worker.read(4 * int(np.prod(shape))), np.float32).reshape(shape)
+        points = np.frombuffer(self._worker.read(4 * math.prod(shape)), np.float32).reshape(shape)
+        if not np.isfinite(points).all():
+            raise self._worker.refused("points that are not finite")
         return Result(tuple(Found(face) for face in points), float(answer["ms"]))
+
+
+def _makes_sense(answer: Mapping[str, Any], most_faces: int) -> bool:
+    """Tell whether the head of an answer announces so many faces of 478 points and a time."""
+    shapes = [[faces, POINTS, 3] for faces in range(most_faces + 1)]
+    ms = answer.get("ms")
+    return answer.get("shape") in shapes and isinstance(ms, (int, float)) and math.isfinite(ms) and ms >= 0.0

@@ -8,6 +8,7 @@ import select
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -19,6 +20,8 @@ _PATIENCE_S = 120.0
 """How long a request and its answer may take; importing the peer for the first time takes longest."""
 _END_S = 5.0
 _CHUNK = 1 << 20
+_QUOTED = 200
+"""Bytes of an answer that makes no sense."""
 _NOTHING = memoryview(b"")
 
 
@@ -56,16 +59,29 @@ class Worker:
         """Send a request and return the head of the answer.
 
         Raises:
-            FaceMeshError: the worker has ended, is not done in time and is killed, or answers with an error.
+            FaceMeshError: the worker has ended; is not done in time, or says no JSON, and is killed; or answers with
+                an error.
         """
         self._deadline_s = time.monotonic() + self._patience_s
         rest = memoryview(json.dumps(request).encode() + b"\n" + body)
         while rest:
             rest = self._exchange(rest)
-        answer: dict[str, Any] = json.loads(self._line())
+        answer = self._head(self._line())
         if "error" in answer:
             raise FaceMeshError(f"{self._name}: {answer['error']}")
         return answer
+
+    def _head(self, line: bytes) -> dict[str, Any]:
+        with suppress(ValueError):
+            answer = json.loads(line)
+            if isinstance(answer, dict):
+                return answer
+        raise self.refused(line[:_QUOTED])
+
+    def refused(self, answer: object) -> FaceMeshError:
+        """Kill the worker, whose next answer could be to an older request; return what to raise."""
+        self._kill()
+        return FaceMeshError(f"{self._name} gives an answer that makes no sense: {answer!r}; {last_words(self._log)}")
 
     def read(self, size: int) -> bytes:
         """Return the next ``size`` bytes, which follow an answer that announces them and must come in the same time."""
@@ -84,8 +100,7 @@ class Worker:
         try:
             self._process.wait(_END_S)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            self._kill()
         self._output.close()
 
     def _line(self) -> bytes:
@@ -99,8 +114,7 @@ class Worker:
         left_s = max(0.0, self._deadline_s - time.monotonic())
         readable, writable, _ = select.select([self._output], [self._input] if rest else [], [], left_s)
         if not (readable or writable):
-            self._process.kill()
-            self._process.wait()
+            self._kill()
             raise FaceMeshError(f"{self._name} has not answered for {self._patience_s:g} s; {last_words(self._log)}")
         if readable:
             said = os.read(self._output.fileno(), _CHUNK)
@@ -111,6 +125,10 @@ class Worker:
             return rest[os.write(self._input.fileno(), rest) :] if writable else rest
         except BrokenPipeError as error:
             raise self._ended() from error
+
+    def _kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
 
     def _ended(self) -> FaceMeshError:
         try:
