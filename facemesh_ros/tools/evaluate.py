@@ -18,6 +18,7 @@ from datetime import datetime, timezone
 from importlib import metadata
 from itertools import accumulate
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import cv2
@@ -124,8 +125,9 @@ def _write_figures(folder: Path, measured: dict[str, Any], tables: Sequence[Shee
         "evaluation.json": json.dumps(measured, indent=1, ensure_ascii=False),
         "evaluation.md": "\n".join([heading, *(sheet.to_markdown() for sheet in tables)]),
     }
-    for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8")
+    with _writing(folder):
+        for name, text in texts.items():
+            (folder / name).write_text(text, encoding="utf-8")
     return list(texts)
 
 
@@ -142,10 +144,20 @@ def _write_pictures(folder: Path, evaluation: Evaluation, subjects: Sequence[str
 
 
 def _make_folder(folder: Path) -> None:
-    try:
+    """Make the folder and see that files can be written to it, before the work is done."""
+    with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(dir=folder):
+            pass
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Turn what the disk says into an error of ours."""
+    try:
+        yield
     except OSError as error:
-        raise InputError(f"the folder {folder} cannot be made ({error}): name another with --out") from error
+        raise InputError(f"nothing can be written to the folder {folder} ({error}): name another with --out") from error
 
 
 def _subjects(args: argparse.Namespace, console: Console, stack: ExitStack) -> list[Subject]:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -130,6 +131,19 @@ def test_no_data_is_one_line(scripted, tmp_path, capsys):
 
 def test_an_out_that_cannot_be_made_is_one_line(scripted, data, capsys):
     (data.parent / "out").write_text("a file")
+    assert run(data) == 1
+    assert "name another with --out" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a folder that takes no files from anybody")
+def test_an_out_that_takes_no_files_is_told_before_the_work(scripted, data, capsys):
+    scripted["stills"] = scripted["frames"] = iter(())
+    assert main(["evaluate", str(data), "--out", "/proc/self"]) == 1
+    assert "nothing can be written to the folder /proc/self" in capsys.readouterr().err
+
+
+def test_a_file_that_cannot_be_written_is_one_line(scripted, data, capsys):
+    (data.parent / "out" / "evaluation.json").mkdir(parents=True)
     assert run(data) == 1
     assert "name another with --out" in capsys.readouterr().err
 
