@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timezone
 from importlib import metadata
-from itertools import accumulate
+from itertools import accumulate, product
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
@@ -35,7 +35,7 @@ from facemesh_ros.tools.evaluation.peer import MediaPipe, peer_python
 from facemesh_ros.tools.evaluation.records import Evaluation, Examiner
 from facemesh_ros.tools.evaluation.report import LEAST_WIDTH, Sheet, sheets
 from facemesh_ros.tools.evaluation.subjects import Library, Subject
-from facemesh_ros.tools.evaluation.worst import tiles, worst
+from facemesh_ros.tools.evaluation.worst import WORST_KINDS, tiles, worst
 from facemesh_ros.tools.recording import write_picture
 from facemesh_ros.topology import reference_face
 
@@ -44,6 +44,7 @@ STILL_FACES, STREAM_FACES = 32, 4
 _WIDE = 160
 """Columns of tables that go to a file or a pipe, where there is no terminal to fit."""
 _WORKER_LOG = "peer.log"
+_ALL_SUBJECTS = (Library.name, MediaPipe.name)
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -132,15 +133,20 @@ def _write_figures(folder: Path, measured: dict[str, Any], tables: Sequence[Shee
 
 
 def _write_pictures(folder: Path, evaluation: Evaluation, subjects: Sequence[str]) -> list[str]:
-    """Write contact sheets of the worst cases, ours under plain names, and remove those of an earlier run."""
-    for old in folder.glob("worst_*.png"):
-        old.unlink()
+    """Write contact sheets of the worst cases, and remove those of an earlier run; return the files' names."""
+    with _writing(folder):
+        for kind, subject in product(WORST_KINDS, _ALL_SUBJECTS):
+            (folder / _picture_name(kind, subject)).unlink(missing_ok=True)
     names = []
     for subject in subjects:
         for kind, cases in worst(evaluation, subject).items():
-            names.append(f"worst_{kind}.png" if subject == Library.name else f"worst_{kind}_{subject}.png")
+            names.append(_picture_name(kind, subject))
             write_picture(np.ascontiguousarray(contact_sheet(tiles(cases))[..., ::-1]), folder / names[-1])
     return names
+
+
+def _picture_name(kind: str, subject: str) -> str:
+    return f"worst_{kind}.png" if subject == Library.name else f"worst_{kind}_{subject}.png"
 
 
 def _make_folder(folder: Path) -> None:

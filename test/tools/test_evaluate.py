@@ -78,10 +78,14 @@ def test_tables_json_and_pictures_are_written(scripted, data, capsys):
     assert {"gt", "images", "videos", "failures", "command", "created", "pixel_shift"} <= set(figures)
 
 
-def test_pictures_of_an_earlier_run_do_not_stay(scripted, data):
-    write_image(data.parent / "out" / "worst_ids.png")
+def test_pictures_of_an_earlier_run_do_not_stay_and_those_of_others_do(scripted, data):
+    out = data.parent / "out"
+    for name in ("worst_ids.png", "worst_ids_mediapipe.png", "worst_holiday.png"):
+        write_image(out / name)
+    (out / "peer.log").write_text("mine")
     assert run(data) == 0
-    assert not (data.parent / "out" / "worst_ids.png").exists()
+    assert sorted(path.name for path in out.glob("worst_[hi]*")) == ["worst_holiday.png"]
+    assert (out / "peer.log").read_text() == "mine"
 
 
 def test_settings_reach_the_library(scripted, data):

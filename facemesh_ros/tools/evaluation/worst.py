@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 from pathlib import Path
@@ -57,13 +57,7 @@ class Case:
 
 def worst(evaluation: Evaluation, subject: str) -> dict[str, list[Case]]:
     """Return the worst cases of one subject by kind, the worst first; kinds without any are left out."""
-    kinds: dict[str, Callable[[Evaluation, str], list[Case]]] = {
-        "missed": _missed,
-        "false": _false,
-        "nme": _misplaced,
-        "ids": _id_events,
-    }
-    found = {kind: find(evaluation, subject)[:MOST] for kind, find in kinds.items()}
+    found = {kind: find(evaluation, subject)[:MOST] for kind, find in _FINDERS.items()}
     return {kind: cases for kind, cases in found.items() if cases}
 
 
@@ -180,6 +174,15 @@ def _events_of(record: ClipRecord, watched: Watched) -> list[Case]:
     texts += [(f, i, f"id {ids[f][i]} returns") for f, i in events.returned if (f, i) not in renamed]
     texts += [(f, i, f"id {ids[f][i]} is new") for f, i in events.late if (f, i) not in renamed]
     return [_face_case(record.clip.path, watched.results[f], i, text, f) for f, i, text in texts]
+
+
+_FINDERS: Mapping[str, Callable[[Evaluation, str], list[Case]]] = {
+    "missed": _missed,
+    "false": _false,
+    "nme": _misplaced,
+    "ids": _id_events,
+}
+WORST_KINDS = tuple(_FINDERS)
 
 
 def _descending(weighed: Iterable[tuple[float, Case]]) -> list[Case]:
