@@ -114,8 +114,25 @@ def spelt(text):
 
 
 def test_a_python_without_the_peer_is_told_at_the_start(tmp_path):
-    with pytest.raises(FaceMeshError, match="No module named 'mediapipe': name the python of"):
+    with pytest.raises(FaceMeshError, match="name the python of .* No module named 'mediapipe'"):
         MediaPipe(Path(sys.executable), 1, 1, tmp_path / "log")
+
+
+def test_a_peer_that_says_nothing_has_an_empty_log(tmp_path):
+    (tmp_path / "log").write_text("an earlier run")
+    with pytest.raises(FaceMeshError, match=r"with status 0; its log, .*log, is empty$"):
+        MediaPipe(Path("/bin/true"), 1, 1, tmp_path / "log")
+
+
+def test_a_log_that_cannot_be_written_is_told(tmp_path):
+    with pytest.raises(FaceMeshError, match=r"cannot be started.*Is a directory"):
+        MediaPipe(Path(sys.executable), 1, 1, tmp_path, STAND_IN)
+
+
+def test_the_peer_is_isolated_from_the_modules_around_it(tmp_path, monkeypatch):
+    (tmp_path / "json.py").write_text("raise SystemExit('not the library json')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    MediaPipe(Path(sys.executable), 1, 1, tmp_path / "log", STAND_IN).close()
 
 
 def test_a_python_that_is_named_is_taken(tmp_path):

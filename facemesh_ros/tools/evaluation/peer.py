@@ -87,17 +87,17 @@ class MediaPipe(Subject):
         self._command = [str(python), "-I", str(script)]
         self._max_faces = {"still": still_faces, "stream": stream_faces}
         self._log = log
-        self._log.unlink(missing_ok=True)
         self._worker: Worker | None = None
         self._opened: set[str] = set()
         self._about: dict[str, Any] = {}
         try:
+            self._log.write_bytes(b"")
             self._open("still")
-        except FaceMeshError as error:
+        except (OSError, FaceMeshError) as error:
             self.close()
             raise FaceMeshError(
-                f"{error}: name the python of an environment that has {PACKAGE}=={VERSION} with --peer-python, or "
-                "leave that out to have one made"
+                f"{PACKAGE} {VERSION} cannot be started: name the python of an environment that has it with "
+                f"--peer-python, or leave that out to have one made. {error}"
             ) from error
 
     def still(self, image_rgb: UInt8) -> Result:
