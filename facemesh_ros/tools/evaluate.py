@@ -44,6 +44,7 @@ STILL_FACES, STREAM_FACES = 32, 4
 _WIDE = 160
 """Columns of tables that go to a file or a pipe, where there is no terminal to fit."""
 _WORKER_LOG = "peer.log"
+_OWN_OPTIONS = {"max_faces": "--max-faces", "device": "--device"}
 _ALL_SUBJECTS = (Library.name, MediaPipe.name)
 
 
@@ -85,6 +86,8 @@ def _setting(text: str) -> tuple[str, object]:
     name, equals, value = text.partition("=")
     if not (name and equals):
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    if name in _OWN_OPTIONS:
+        raise argparse.ArgumentTypeError(f"{name} has an option of its own: use {_OWN_OPTIONS[name]}")
     try:
         return name, json.loads(value)
     except ValueError:
@@ -171,7 +174,7 @@ def _subjects(args: argparse.Namespace, console: Console, stack: ExitStack) -> l
     from facemesh_ros.tools.__main__ import version
 
     still, stream = (args.max_faces or default for default in (STILL_FACES, STREAM_FACES))
-    config = Config.from_dotted({"device": args.device, **dict(args.set)})
+    config = Config.from_dotted({**dict(args.set), "device": args.device})
     subjects: list[Subject] = [Library(config, still, stream, version())]
     if args.peer is not None:
         if args.peer_python is None:

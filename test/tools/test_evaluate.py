@@ -114,6 +114,13 @@ def test_wrong_usage_is_refused(scripted, data, options):
         run(data, *options)
 
 
+@pytest.mark.parametrize(("setting", "option"), [("max_faces=1", "--max-faces"), ("device=cpu", "--device")])
+def test_a_parameter_with_an_option_of_its_own_is_not_set_otherwise(scripted, data, capsys, setting, option):
+    with pytest.raises(SystemExit):
+        run(data, "--set", setting)
+    assert f"has an option of its own: use {option}" in " ".join(capsys.readouterr().err.split())
+
+
 def test_only_some_and_the_first_ones(scripted, data):
     run(data, "--only", "images,videos", "--limit", "1")
     figures = written(data)
