@@ -24,8 +24,8 @@ from rich.table import Table
 
 from facemesh_ros import Config, finder
 from facemesh_ros.tools.evaluation.datasets import read_data
+from facemesh_ros.tools.evaluation.examiner import Examiner
 from facemesh_ros.tools.evaluation.figures import figures
-from facemesh_ros.tools.evaluation.records import Examiner
 from facemesh_ros.tools.evaluation.subjects import Library, Result
 from facemesh_ros.types import UInt8
 

@@ -30,9 +30,10 @@ from facemesh_ros.config import Config
 from facemesh_ros.errors import InputError
 from facemesh_ros.tools.evaluation.contact_sheet import contact_sheet
 from facemesh_ros.tools.evaluation.datasets import KINDS, Data, read_data
+from facemesh_ros.tools.evaluation.examiner import Examiner
 from facemesh_ros.tools.evaluation.figures import figures
 from facemesh_ros.tools.evaluation.peer import MediaPipe, peer_python
-from facemesh_ros.tools.evaluation.records import Evaluation, Examiner
+from facemesh_ros.tools.evaluation.records import Evaluation
 from facemesh_ros.tools.evaluation.report import LEAST_WIDTH, Sheet, sheets
 from facemesh_ros.tools.evaluation.subjects import Library, Subject
 from facemesh_ros.tools.evaluation.worst import WORST_KINDS, tiles, worst

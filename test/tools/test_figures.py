@@ -7,8 +7,9 @@ from made_faces import Scripted, annotated, found, result, write_clip_of, write_
 
 from facemesh_ros.errors import FaceMeshError
 from facemesh_ros.tools.evaluation.datasets import read_data
+from facemesh_ros.tools.evaluation.examiner import Examiner
 from facemesh_ros.tools.evaluation.figures import figures, timing
-from facemesh_ros.tools.evaluation.records import Evaluation, Examiner
+from facemesh_ros.tools.evaluation.records import Evaluation
 from facemesh_ros.tools.evaluation.subjects import Found
 
 YAW = {"pitch": 0.0, "roll": 0.0}

@@ -5,7 +5,8 @@ from made_faces import Scripted, annotated, found, result, write_clip_of, write_
 
 from facemesh_ros.tools.evaluation.contact_sheet import contact_sheet
 from facemesh_ros.tools.evaluation.datasets import read_data
-from facemesh_ros.tools.evaluation.records import Evaluation, Examiner
+from facemesh_ros.tools.evaluation.examiner import Examiner
+from facemesh_ros.tools.evaluation.records import Evaluation
 from facemesh_ros.tools.evaluation.worst import MOST, tiles, worst
 
 

@@ -16,7 +16,7 @@ from made_faces import (
 
 from facemesh_ros.errors import FaceMeshError
 from facemesh_ros.tools.evaluation.datasets import read_data
-from facemesh_ros.tools.evaluation.records import Examiner
+from facemesh_ros.tools.evaluation.examiner import Examiner
 from facemesh_ros.tools.evaluation.rotations import Angles, rotation_from_angles
 from facemesh_ros.tools.evaluation.subjects import Found
 
