@@ -1,5 +1,7 @@
 """What the examiner notes of scripted subjects on made-up data."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from made_faces import (
@@ -125,13 +127,45 @@ def test_a_subject_that_fails_on_a_frame_is_out_for_this_clip_only(tmp_path):
     assert [(failure.name, failure.subject) for failure in done.failures] == [("video/a.avi", "weak")]
 
 
-def test_a_bad_clip_or_truth_is_left_out_and_named(tmp_path):
-    write_clip_of(tmp_path, 2, "a.avi").with_name("a_gt.csv").write_text("nonsense")
-    write_image(tmp_path / "mediapipe_expected" / "portrait.jpg")
+def test_a_bad_clip_is_left_out_and_named(tmp_path):
+    (tmp_path / "video").mkdir()
     (tmp_path / "video" / "b.avi").write_bytes(b"no video")
     done = examine(tmp_path, Scripted("it", frames=[result(), result()]))
-    assert [failure.name for failure in done.failures] == ["video/a.avi", "video/b.avi"]
+    assert [failure.name for failure in done.failures] == ["video/b.avi"]
     assert done.clips == []
+
+
+@pytest.fixture
+def moving(tmp_path):
+    """A clip of two frames with a known motion."""
+    write_motion(write_clip_of(tmp_path, 2).with_name("clip_gt.csv"), [1, 1])
+    write_image(tmp_path / "mediapipe_expected" / "portrait.jpg")
+    return tmp_path
+
+
+@pytest.mark.parametrize("bad", ["video/clip_gt.csv", "mediapipe_expected/portrait.jpg"])
+def test_a_motion_that_cannot_be_read_leaves_out_the_motion_only(moving, bad):
+    (moving / bad).write_text("nonsense")
+    done = examine(moving, Scripted("it", frames=[result(found())] * 2))
+    ((failure,), (record,)) = done.failures, done.clips
+    assert failure.name == "video/clip.avi" and Path(bad).name in failure.message
+    assert len(record.subjects["it"].results) == 2 and record.subjects["it"].segments == ()
+
+
+def test_a_motion_of_another_length_is_judged_as_far_as_it_goes_and_named(moving):
+    write_motion(moving / "video" / "clip_gt.csv", [1, 1, 1])
+    done = examine(moving, Scripted("it", [result(found())], [result(found())] * 2))
+    assert (done.clips[0].subjects["it"].segments[0].found, done.clips[0].subjects["it"].segments[0].frames) == (2, 3)
+    assert [failure.message.partition(":")[0] for failure in done.failures] == [
+        "it has 2 frames, and its motion is known for 3"
+    ]
+
+
+def test_a_picture_in_which_a_subject_finds_no_face_is_named(moving):
+    done = examine(moving, Scripted("blind", [result()], [result()] * 2))
+    assert [(failure.subject, failure.message) for failure in done.failures] == [
+        ("blind", "its motion is left out: there is no face in the picture")
+    ]
 
 
 def test_each_subject_is_first_in_its_turn(tmp_path):

@@ -87,8 +87,17 @@ def test_a_segment_that_moves_has_no_deviation():
 
 
 def test_a_clip_cut_short_is_evaluated_as_far_as_it_goes():
-    got = figures(motion([1, 1, 0, 0]), [[mesh_at((50, 50))]] * 2)
-    assert list(got) == ["present 1"]
+    here = [mesh_at((50, 50))]
+    got = figures(motion([1, 1, 0, 0, 1]), [here, here, []])
+    assert {name: (one.found, one.frames) for name, one in got.items()} == {"present 1": (2, 2), "absent 1": (0, 2)}
+    steady = figures(motion([1] * 30), [here] * 29)["present 1"]
+    assert (steady.found, steady.frames, steady.deviation) == (29, 30, pytest.approx(0.0))
+    assert figures(motion([1, 0, 1, 1]), [here, [], []])["present 2"].frames_to_reacquire is None
+
+
+def test_frames_after_the_end_of_the_truth_are_not_judged():
+    got = figures(motion([1]), [[mesh_at((50, 50))], [mesh_at((500, 50))]])["present 1"]
+    assert (got.found, got.frames, got.false_frames) == (1, 1, 0)
 
 
 def test_only_the_segment_after_an_absence_has_frames_to_be_back():

@@ -21,7 +21,7 @@ from facemesh_ros.tools.evaluation.datasets import (
     read_motion,
 )
 from facemesh_ros.tools.evaluation.matching import duplicates, judge
-from facemesh_ros.tools.evaluation.motion import SegmentFigures, segment_figures
+from facemesh_ros.tools.evaluation.motion import Motion, SegmentFigures, segment_figures
 from facemesh_ros.tools.evaluation.records import (
     AnnotatedRecord,
     ClipRecord,
@@ -38,6 +38,15 @@ from facemesh_ros.tools.evaluation.subjects import Found, Result, Subject
 from facemesh_ros.tools.evaluation.tracks import chains, resumptions
 from facemesh_ros.tools.sources import open_source
 from facemesh_ros.types import UInt8
+
+
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """What is known of a clip's motion."""
+
+    motion: Motion
+    picture_rgb: UInt8
+    """What moves."""
 
 
 @dataclass
@@ -83,7 +92,7 @@ class Examiner:
         try:
             image_rgb = read_image_rgb(image.path)
         except InputError as error:
-            self._done.failures.append(Failure(image.name, "", str(error)))
+            self._note(image.name, error)
             return
         for subject in self._in_turn(self.subjects):
             result = self._still(subject, image_rgb, image.name)
@@ -94,7 +103,7 @@ class Examiner:
         try:
             return subject.still(image_rgb).shifted(self.shift_px)
         except FaceMeshError as error:
-            self._done.failures.append(Failure(name, subject.name, str(error)))
+            self._note(name, error, subject)
             return None
 
     def _judged(self, image: AnnotatedImage, result: Result) -> Judged:
@@ -121,6 +130,7 @@ class Examiner:
         results: dict[str, list[Result]] = {}
         try:
             source = open_source(clip.path)
+            known = self._known(clip)
             active = [subject for subject in self.subjects if self._begins(subject, clip)]
             results = {subject.name: [] for subject in active}
             frames = 0
@@ -131,16 +141,17 @@ class Examiner:
                         active.remove(subject)
                         del results[subject.name]
                 self.advance("")
-            subjects = {s.name: self._watched(s, clip, source.rate_hz, results[s.name]) for s in active}
+            self._compare_lengths(clip, frames, known)
+            subjects = {s.name: self._watched(s, clip, source.rate_hz, results[s.name], known) for s in active}
             self._done.clips.append(ClipRecord(clip, frames, source.rate_hz, subjects))
         except InputError as error:
-            self._done.failures.append(Failure(clip.name, "", str(error)))
+            self._note(clip.name, error)
 
     def _begins(self, subject: Subject, clip: Clip) -> bool:
         try:
             subject.begin_stream()
         except FaceMeshError as error:
-            self._done.failures.append(Failure(clip.name, subject.name, str(error)))
+            self._note(clip.name, error, subject)
             return False
         return True
 
@@ -150,28 +161,50 @@ class Examiner:
         try:
             results[subject.name].append(subject.frame(image_rgb, stamp).shifted(self.shift_px))
         except FaceMeshError as error:
-            self._done.failures.append(Failure(clip.name, subject.name, str(error)))
+            self._note(clip.name, error, subject)
             return False
         return True
 
-    def _watched(self, subject: Subject, clip: Clip, rate_hz: float, results: Sequence[Result]) -> Watched:
+    def _known(self, clip: Clip) -> _Known | None:
+        """Return what is known of a clip's motion; None where nothing is, or where it cannot be read."""
+        if clip.truth is None or self.data.picture is None:
+            return None
+        try:
+            return _Known(read_motion(clip.truth), read_image_rgb(self.data.picture))
+        except InputError as error:
+            self._note(clip.name, f"its motion is left out: {error}")
+            return None
+
+    def _compare_lengths(self, clip: Clip, frames: int, known: _Known | None) -> None:
+        if known is not None and len(known.motion.present) != frames:
+            rows = len(known.motion.present)
+            self._note(
+                clip.name, f"it has {frames} frames, and its motion is known for {rows}: the others are left out"
+            )
+
+    def _watched(
+        self, subject: Subject, clip: Clip, rate_hz: float, results: Sequence[Result], known: _Known | None
+    ) -> Watched:
         meshes = [[face.points for face in result.faces] for result in results]
-        segments = self._segments(subject, clip, meshes)
+        segments = () if known is None else self._segments(subject, clip, known, meshes)
         linked = chains(meshes)
         resumed = resumptions(meshes, linked, rate_hz)
         return Watched(tuple(results), linked, resumed, tuple(map(_duplicates, results)), segments)
 
     def _segments(
-        self, subject: Subject, clip: Clip, meshes: list[list[NDArray[np.float32]]]
+        self, subject: Subject, clip: Clip, known: _Known, meshes: list[list[NDArray[np.float32]]]
     ) -> tuple[SegmentFigures, ...]:
         """Compare with the known motion of what the same subject finds on the picture."""
-        if clip.truth is None or self.data.picture is None:
+        still = self._still(subject, known.picture_rgb, clip.name)
+        if still is None:
             return ()
-        motion = read_motion(clip.truth)
-        still = self._still(subject, read_image_rgb(self.data.picture), clip.name)
-        if still is None or not still.faces:
+        if not still.faces:
+            self._note(clip.name, "its motion is left out: there is no face in the picture", subject)
             return ()
-        return tuple(segment_figures(motion, still.faces[0].points, meshes))
+        return tuple(segment_figures(known.motion, still.faces[0].points, meshes))
+
+    def _note(self, name: str, what: object, subject: Subject | None = None) -> None:
+        self._done.failures.append(Failure(name, "" if subject is None else subject.name, str(what)))
 
 
 def _duplicates(result: Result) -> tuple[int, ...]:

@@ -71,6 +71,7 @@ class SegmentFigures:
 
     name: str
     frames: int
+    """Of the truth; a clip cut short may have fewer."""
     present: bool
     """Whether the picture is in every frame."""
     found: int
@@ -93,11 +94,12 @@ def segment_figures(
     Args:
         motion: the truth.
         reference: (N, 3) px: what the same subject finds on the picture itself.
-        frames: for each frame the meshes (N, 3) px found; a clip cut short has fewer than the truth.
+        frames: for each frame the meshes (N, 3) px found; where there are fewer than in the truth, or more, those that
+            are in both are judged, and segments without any are left out.
     """
     count = min(len(frames), len(motion.present))
     nearest = [_nearest(motion, reference, frames[frame], frame) for frame in range(count)]
-    return [_figures(segment, motion, nearest, frames) for segment in segments(motion) if segment.stop <= count]
+    return [_figures(segment, motion, nearest, frames) for segment in segments(motion) if segment.start < count]
 
 
 _Match = tuple[float, int]
@@ -127,12 +129,12 @@ def _nearest(motion: Motion, reference: NDArray[Any], meshes: Sequence[NDArray[A
 def _figures(
     segment: Segment, motion: Motion, nearest: Sequence[_Match | None], frames: Sequence[Sequence[NDArray[Any]]]
 ) -> SegmentFigures:
-    span = range(segment.start, segment.stop)
+    span = _judged(segment, nearest)
     errors = [match[0] for frame in span if (match := nearest[frame]) is not None]
     false = sum(len(frames[frame]) > (nearest[frame] is not None) for frame in span)
     return SegmentFigures(
         name=segment.name,
-        frames=len(span),
+        frames=segment.stop - segment.start,
         present=bool(motion.present[segment.start : segment.stop].all()),
         found=len(errors),
         error_mean=float(np.mean(errors)) if errors else None,
@@ -143,13 +145,18 @@ def _figures(
     )
 
 
+def _judged(segment: Segment, nearest: Sequence[_Match | None]) -> range:
+    """Return the frames of a segment that the clip has."""
+    return range(segment.start, min(segment.stop, len(nearest)))
+
+
 def _deviation(
     segment: Segment, motion: Motion, nearest: Sequence[_Match | None], frames: Sequence[Sequence[NDArray[Any]]]
 ) -> float | None:
     affines = motion.frame_from_picture[segment.start : segment.stop]
     if not motion.present[segment.start : segment.stop].all() or not np.allclose(affines, affines[0]):
         return None
-    settled = range(segment.start + SETTLING_FRAMES, segment.stop)
+    settled = _judged(segment, nearest)[SETTLING_FRAMES:]
     meshes = [frames[frame][match[1]] for frame in settled if (match := nearest[frame]) is not None]
     if len(meshes) < 2:
         return None
@@ -161,4 +168,4 @@ def _deviation(
 def _frames_to_reacquire(segment: Segment, motion: Motion, nearest: Sequence[_Match | None]) -> int | None:
     if segment.start == 0 or motion.present[segment.start - 1] or not motion.present[segment.start]:
         return None
-    return next((frame - segment.start for frame in range(segment.start, segment.stop) if nearest[frame]), None)
+    return next((frame - segment.start for frame in _judged(segment, nearest) if nearest[frame]), None)

@@ -15,7 +15,7 @@ from facemesh_ros.tools.evaluation.tracks import Chain, Place
 
 @dataclass(frozen=True)
 class Failure:
-    """Something that could not be evaluated and was left out."""
+    """Something that could not be evaluated, in whole or in part, and was left out."""
 
     name: str
     subject: str
