@@ -99,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
     """Evaluate, print the tables and write everything; return 0.
 
     Raises:
-        FaceMeshError: there is no data, a setting is wrong, or a subject cannot be started.
+        FaceMeshError: there is no data, a setting is wrong, a subject cannot be started, or everything was left out.
     """
     data = read_data(args.data, args.only, args.limit)
     _make_folder(args.out)
@@ -119,6 +119,8 @@ def run(args: argparse.Namespace) -> int:
     for failure in evaluation.failures:
         console.print(f"left out: {failure.name} {failure.subject}: {failure.message}", soft_wrap=True, markup=False)
     console.print(f"Wrote {', '.join(written)} in {args.out}", soft_wrap=True, markup=False)
+    if evaluation.is_empty:
+        raise InputError("nothing could be evaluated: see above what was left out, and why")
     return 0
 
 

@@ -166,6 +166,15 @@ def test_what_fails_is_named_and_does_not_stop_the_run(scripted, data, capsys):
     assert written(data)["failures"][0]["name"] == "gt/a.png"
 
 
+def test_a_run_in_which_everything_fails_does_not_pass(scripted, data, capsys):
+    scripted["stills"] = [FaceMeshError("no")] * 2
+    assert run(data, "--only", "gt,images") == 1
+    printed = capsys.readouterr()
+    assert "left out: images/b.png facemesh_ros: no" in printed.out
+    assert "nothing could be evaluated" in printed.err
+    assert len(written(data)["failures"]) == 2
+
+
 def test_the_peer_runs_in_the_same_call(scripted, data, monkeypatch, capsys):
     closed = []
 

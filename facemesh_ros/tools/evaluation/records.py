@@ -108,3 +108,9 @@ class Evaluation:
     counted: list[CountedRecord] = field(default_factory=list)
     clips: list[ClipRecord] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no subject has a result."""
+        some = any(one.subjects for one in self.annotated) or any(one.subjects for one in self.counted)
+        return not (some or any(one.subjects for one in self.clips))
