@@ -91,6 +91,13 @@ def test_two_subjects_stand_one_above_the_other(data):
     assert rows(tables[TITLES[8]])[1] == ["clip: present 1", "peer", "3/3", "0.0000", "0.0000", "–", "0", "–"]
 
 
+def test_a_face_that_is_never_found_again_is_told_from_one_that_was_never_away(data):
+    write_motion(data / "video" / "clip_gt.csv", [1, 0, 1])
+    blind = Scripted("blind", [result(found())] * 4, [result()] * 9)
+    tables = made(data, subject(), blind)
+    assert [row[-1] for row in rows(tables[TITLES[8]])] == ["–", "–", "–", "–", "0", "never"]
+
+
 def test_one_subject_has_no_table_of_what_all_have_found(data):
     assert TITLES[1] not in made(data, subject())
 

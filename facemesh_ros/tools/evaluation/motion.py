@@ -82,8 +82,10 @@ class SegmentFigures:
     """Mean over the points of their standard deviation from frame to frame, in a segment at rest."""
     false_frames: int
     """Frames with a face where there is none."""
+    after_absence: bool
+    """Whether the picture comes back where the segment begins."""
     frames_to_reacquire: int | None
-    """Frames missed after the picture came back; None where it did not come back, or was not found again."""
+    """Frames missed after that; None where it did not come back, or was not found again."""
 
 
 def segment_figures(
@@ -132,6 +134,7 @@ def _figures(
     span = _judged(segment, nearest)
     errors = [match[0] for frame in span if (match := nearest[frame]) is not None]
     false = sum(len(frames[frame]) > (nearest[frame] is not None) for frame in span)
+    comes_back = segment.start > 0 and bool(motion.present[segment.start] > motion.present[segment.start - 1])
     return SegmentFigures(
         name=segment.name,
         frames=segment.stop - segment.start,
@@ -141,7 +144,8 @@ def _figures(
         error_max=max(errors, default=None),
         deviation=_deviation(segment, motion, nearest, frames),
         false_frames=false,
-        frames_to_reacquire=_frames_to_reacquire(segment, motion, nearest),
+        after_absence=comes_back,
+        frames_to_reacquire=next((n for n, frame in enumerate(span) if comes_back and nearest[frame]), None),
     )
 
 
@@ -163,9 +167,3 @@ def _deviation(
     points = np.stack([np.asarray(mesh, np.float64)[:SURFACE_POINTS, :2] for mesh in meshes])
     scale = float(np.mean([eye_distance(mesh) for mesh in meshes]))
     return float(np.sqrt(points.var(axis=0).sum(axis=1)).mean()) / scale
-
-
-def _frames_to_reacquire(segment: Segment, motion: Motion, nearest: Sequence[_Match | None]) -> int | None:
-    if segment.start == 0 or motion.present[segment.start - 1] or not motion.present[segment.start]:
-        return None
-    return next((frame - segment.start for frame in _judged(segment, nearest) if nearest[frame]), None)

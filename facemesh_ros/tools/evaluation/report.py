@@ -220,7 +220,7 @@ def _motion_sheet(watched: _WatchedClips) -> Sheet:
             _number(segment["error_max"]),
             _number(segment["deviation"]),
             str(segment["false_frames"]),
-            NONE if segment["frames_to_reacquire"] is None else str(segment["frames_to_reacquire"]),
+            _frames_to_be_back(segment),
         )
         for key, index in dict.fromkeys((id(c), i) for c, _, one in watched for i in range(len(one["segments"])))
         for clip, name, segment in _segments(watched, key, index)
@@ -228,6 +228,12 @@ def _motion_sheet(watched: _WatchedClips) -> Sheet:
     headings = ("segment", "", "found", "error, mean", "error, max", "deviation", "false frames", "frames to be back")
     note = "Errors and deviation as shares of the distance of the eyes' outer corners."
     return Sheet("Clips with known motion", note, headings, tuple(rows))
+
+
+def _frames_to_be_back(segment: Figures) -> str:
+    if not segment["after_absence"]:
+        return NONE
+    return "never" if segment["frames_to_reacquire"] is None else str(segment["frames_to_reacquire"])
 
 
 def _segments(watched: _WatchedClips, clip_id: int, index: int) -> list[tuple[Figures, str, Figures]]:
