@@ -33,7 +33,7 @@ from facemesh_ros.tools.evaluation.datasets import KINDS, Data, read_data
 from facemesh_ros.tools.evaluation.examiner import Examiner
 from facemesh_ros.tools.evaluation.figures import figures
 from facemesh_ros.tools.evaluation.peer import MediaPipe, peer_python
-from facemesh_ros.tools.evaluation.records import Evaluation
+from facemesh_ros.tools.evaluation.records import Evaluation, Failure
 from facemesh_ros.tools.evaluation.report import LEAST_WIDTH, Sheet, sheets
 from facemesh_ros.tools.evaluation.subjects import Library, Subject
 from facemesh_ros.tools.evaluation.worst import WORST_KINDS, tiles, worst
@@ -115,27 +115,37 @@ def run(args: argparse.Namespace) -> int:
     tables = sheets(measured, list(about))
     for sheet in tables:
         console.print(sheet.to_rich(), crop=False)
-    written = [*_write_figures(args.out, measured, tables), *_write_pictures(args.out, evaluation, list(about))]
+    written = [
+        *_write_figures(args.out, measured, tables, evaluation.failures),
+        *_write_pictures(args.out, evaluation, list(about)),
+    ]
     for failure in evaluation.failures:
-        console.print(f"left out: {failure.name} {failure.subject}: {failure.message}", soft_wrap=True, markup=False)
+        console.print(f"left out: {failure}", soft_wrap=True, markup=False)
     console.print(f"Wrote {', '.join(written)} in {args.out}", soft_wrap=True, markup=False)
     if evaluation.is_empty:
         raise InputError("nothing could be evaluated: see above what was left out, and why")
     return 0
 
 
-def _write_figures(folder: Path, measured: dict[str, Any], tables: Sequence[Sheet]) -> list[str]:
+def _write_figures(
+    folder: Path, measured: dict[str, Any], tables: Sequence[Sheet], failures: Sequence[Failure]
+) -> list[str]:
     """Write the figures as JSON and as Markdown; return the files' names."""
     machine = measured["machine"]
     heading = f"# Evaluation\n\n`{measured['command']}`\n\n{machine['processor']}, {measured['created']}\n"
     texts = {
         "evaluation.json": json.dumps(measured, indent=1, ensure_ascii=False),
-        "evaluation.md": "\n".join([heading, *(sheet.to_markdown() for sheet in tables)]),
+        "evaluation.md": "\n".join([heading, *(sheet.to_markdown() for sheet in tables), *_left_out(failures)]),
     }
     with _writing(folder):
         for name, text in texts.items():
             (folder / name).write_text(text, encoding="utf-8")
     return list(texts)
+
+
+def _left_out(failures: Sequence[Failure]) -> list[str]:
+    """Return a section of Markdown; none where nothing was left out."""
+    return ["## Left out\n\n" + "".join(f"- {failure}\n" for failure in failures)] if failures else []
 
 
 def _write_pictures(folder: Path, evaluation: Evaluation, subjects: Sequence[str]) -> list[str]:

@@ -70,6 +70,7 @@ def test_tables_json_and_pictures_are_written(scripted, data, capsys):
         "worst_nme.png",
     ]
     assert "| all | facemesh_ros | 1/2 | 50 % |" in (out / "evaluation.md").read_text(encoding="utf-8")
+    assert "Left out" not in (out / "evaluation.md").read_text(encoding="utf-8")
     assert cv2.imread(str(out / "worst_missed.png")) is not None
     figures = written(data)
     assert figures["gt"]["groups"][0]["subjects"]["facemesh_ros"]["found"] == 1
@@ -164,6 +165,8 @@ def test_what_fails_is_named_and_does_not_stop_the_run(scripted, data, capsys):
     assert run(data) == 0
     assert "left out: gt/a.png facemesh_ros: it was too dark" in capsys.readouterr().out
     assert written(data)["failures"][0]["name"] == "gt/a.png"
+    report = (data.parent / "out" / "evaluation.md").read_text(encoding="utf-8")
+    assert report.endswith("## Left out\n\n- gt/a.png facemesh_ros: it was too dark\n")
 
 
 def test_a_run_in_which_everything_fails_does_not_pass(scripted, data, capsys):

@@ -22,6 +22,9 @@ class Failure:
     """Empty where the picture or clip itself is at fault."""
     message: str
 
+    def __str__(self) -> str:
+        return f"{' '.join(filter(None, (self.name, self.subject)))}: {self.message}"
+
 
 @dataclass(frozen=True)
 class Score:
