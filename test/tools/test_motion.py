@@ -17,8 +17,8 @@ def motion(present, affines=None):
     return Motion(np.array(present, bool), np.stack([one] * len(present)) if affines is None else np.array(affines))
 
 
-def figures(truth, frames):
-    return {one.name: one for one in segment_figures(truth, REFERENCE, frames)}
+def figures(truth, frames, settled=None):
+    return {one.name: one for one in segment_figures(truth, REFERENCE, settled, frames)}
 
 
 def test_the_known_clip_is_split_at_its_marks():
@@ -46,6 +46,15 @@ def test_errors_are_shares_of_the_eye_distance_where_the_face_should_be():
     assert (got.frames, got.found) == (2, 2)
     assert got.error_max == pytest.approx(10.0 / (2 * EYES_PX))
     assert got.error_mean == pytest.approx(5.0 / (2 * EYES_PX))
+
+
+def test_errors_from_the_settled_mesh_are_those_of_the_same_face():
+    frames = [[mesh_at((200, 50)), mesh_at((56, 58))], [mesh_at((53, 54))]]
+    got = figures(motion([1, 1]), frames, settled=mesh_at((53, 54)))["present 1"]
+    assert (got.error_mean, got.error_max) == (pytest.approx(7.5 / EYES_PX), pytest.approx(10.0 / EYES_PX))
+    assert (got.settled_mean, got.settled_max) == (pytest.approx(2.5 / EYES_PX), pytest.approx(5.0 / EYES_PX))
+    without = figures(motion([1, 1]), frames)["present 1"]
+    assert (without.error_max, without.settled_mean, without.settled_max) == (got.error_max, None, None)
 
 
 def test_the_nearest_face_counts_and_any_other_is_false():

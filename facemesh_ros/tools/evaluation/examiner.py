@@ -20,7 +20,7 @@ from facemesh_ros.tools.evaluation.datasets import (
     read_image_rgb,
     read_motion,
 )
-from facemesh_ros.tools.evaluation.matching import duplicates, judge
+from facemesh_ros.tools.evaluation.matching import duplicates, judge, same_face
 from facemesh_ros.tools.evaluation.motion import Motion, SegmentFigures, segment_figures
 from facemesh_ros.tools.evaluation.records import (
     AnnotatedRecord,
@@ -38,6 +38,9 @@ from facemesh_ros.tools.evaluation.subjects import Found, Result, Subject
 from facemesh_ros.tools.evaluation.tracks import chains, resumptions
 from facemesh_ros.tools.sources import open_source
 from facemesh_ros.types import UInt8
+
+SHOWN_FRAMES = 8
+"""For so long a subject follows the picture at rest before its mesh counts as settled."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,25 +189,36 @@ class Examiner:
         self, subject: Subject, clip: Clip, rate_hz: float, results: Sequence[Result], known: _Known | None
     ) -> Watched:
         meshes = [[face.points for face in result.faces] for result in results]
-        segments = () if known is None else self._segments(subject, clip, known, meshes)
+        segments = () if known is None else self._segments(subject, clip, rate_hz, known, meshes)
         linked = chains(meshes)
         resumed = resumptions(meshes, linked, rate_hz)
         return Watched(tuple(results), linked, resumed, tuple(map(_duplicates, results)), segments)
 
     def _segments(
-        self, subject: Subject, clip: Clip, known: _Known, meshes: list[list[NDArray[np.float32]]]
+        self, subject: Subject, clip: Clip, rate_hz: float, known: _Known, meshes: list[list[NDArray[np.float32]]]
     ) -> tuple[SegmentFigures, ...]:
-        """Compare with the known motion of what the same subject finds on the picture."""
-        still = self._still(subject, known.picture_rgb, clip.name)
-        if still is None:
+        """Compare with the known motion of what the same subject finds on the picture, as a still and as a stream."""
+        try:
+            still = subject.still(known.picture_rgb).shifted(self.shift_px)
+            settled = _settled(subject, known.picture_rgb, rate_hz).shifted(self.shift_px)
+        except FaceMeshError as error:
+            self._note(clip.name, f"its motion is left out: {error}", subject)
             return ()
         if not still.faces:
             self._note(clip.name, "its motion is left out: there is no face in the picture", subject)
             return ()
-        return tuple(segment_figures(known.motion, still.faces[0].points, meshes))
+        reference = still.faces[0].points
+        own = (face.points for face in settled.faces if same_face(face.points, reference))
+        return tuple(segment_figures(known.motion, reference, next(own, None), meshes))
 
     def _note(self, name: str, what: object, subject: Subject | None = None) -> None:
         self._done.failures.append(Failure(name, "" if subject is None else subject.name, str(what)))
+
+
+def _settled(subject: Subject, picture_rgb: UInt8, rate_hz: float) -> Result:
+    """Show a picture for some frames; return what the subject finds in the last one."""
+    subject.begin_stream()
+    return [subject.frame(picture_rgb, frame / rate_hz) for frame in range(SHOWN_FRAMES)][-1]
 
 
 def _duplicates(result: Result) -> tuple[int, ...]:

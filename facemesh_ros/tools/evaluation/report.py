@@ -216,8 +216,8 @@ def _motion_sheet(watched: _WatchedClips) -> Sheet:
             f"{_stem(clip)}: {segment['name']}",
             name,
             f"{segment['found']}/{segment['frames']}",
-            _number(segment["error_mean"]),
-            _number(segment["error_max"]),
+            _pair(segment["error_mean"], segment["error_max"]),
+            _pair(segment["settled_mean"], segment["settled_max"]),
             _number(segment["deviation"]),
             str(segment["false_frames"]),
             _frames_to_be_back(segment),
@@ -225,8 +225,11 @@ def _motion_sheet(watched: _WatchedClips) -> Sheet:
         for key, index in dict.fromkeys((id(c), i) for c, _, one in watched for i in range(len(one["segments"])))
         for clip, name, segment in _segments(watched, key, index)
     ]
-    headings = ("segment", "", "found", "error, mean", "error, max", "deviation", "false frames", "frames to be back")
-    note = "Errors and deviation as shares of the distance of the eyes' outer corners."
+    headings = ("segment", "", "found", "error", "own settled mesh", "deviation", "false frames", "frames to be back")
+    note = (
+        "Mean / max of the error against the subject's own still, and against its own settled mesh, and deviation, as "
+        "shares of the distance of the eyes' outer corners."
+    )
     return Sheet("Clips with known motion", note, headings, tuple(rows))
 
 
@@ -252,6 +255,10 @@ def _stem(clip: Figures) -> str:
 
 def _share(value: float | None) -> str:
     return NONE if value is None else f"{100.0 * value:.0f} %"
+
+
+def _pair(mean: float | None, most: float | None) -> str:
+    return NONE if mean is None else f"{_number(mean)} / {_number(most)}"
 
 
 def _number(value: float | None) -> str:
