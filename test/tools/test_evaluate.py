@@ -1,5 +1,6 @@
 """The subcommand: arguments, order of work, files; on data made up in a temporary folder."""
 
+import io
 import json
 import sys
 from pathlib import Path
@@ -18,12 +19,14 @@ from made_faces import (
     write_image,
     write_motion,
 )
+from rich.console import Console
 
 from facemesh_ros import Config
 from facemesh_ros.errors import ConfigError, FaceMeshError
 from facemesh_ros.tools import evaluate
 from facemesh_ros.tools.__main__ import main
 from facemesh_ros.tools.evaluation.ibug68 import Ibug68
+from facemesh_ros.tools.evaluation.report import LEAST_WIDTH
 from facemesh_ros.tools.evaluation.subjects import Library
 
 
@@ -134,6 +137,19 @@ def test_a_shift_is_taken_off_all_subjects(scripted, data):
     figures = written(data)
     assert figures["pixel_shift"] == 2.0
     assert figures["gt"]["groups"][0]["subjects"]["facemesh_ros"]["nme51_iod"]["mean"] == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize(("terminal", "width"), [(True, LEAST_WIDTH), (False, 160)])
+def test_figures_are_not_cut_in_a_narrow_terminal_nor_in_a_pipe(scripted, data, monkeypatch, terminal, width):
+    consoles = []
+
+    def narrow():
+        consoles.append(Console(width=60, force_terminal=terminal, file=io.StringIO()))
+        return consoles[0]
+
+    monkeypatch.setattr(evaluate, "Console", narrow)
+    assert run(data) == 0
+    assert consoles[0].width == width
 
 
 def test_no_data_is_one_line(scripted, tmp_path, capsys):

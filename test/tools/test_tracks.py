@@ -121,6 +121,14 @@ def test_jitter_is_the_second_difference_over_the_eye_distance():
     assert jitter(meshes) == pytest.approx([10.0 / (100.0 * EYE_SHARE)])
 
 
+def test_jitter_is_measured_by_the_eye_distance_of_the_frame_in_the_middle():
+    sizes = (100.0, 200.0, 300.0, 500.0)  # second differences 0 and 100 px of size
+    grown = np.linalg.norm(mesh_at((0, 0), 1.0)[:, :2], axis=1).mean()
+    assert jitter([mesh_at((0, 0), size) for size in sizes]) == pytest.approx(
+        [0.0, 100.0 * grown / (300.0 * EYE_SHARE)], abs=1e-5
+    )
+
+
 @pytest.mark.parametrize(
     ("counts", "times"), [([], 0), ([0, 0], 0), ([1, 1], 0), ([0, 1, 2], 0), ([1, 0, 0, 1, 0, 2], 2), ([0, 1, 0], 0)]
 )
