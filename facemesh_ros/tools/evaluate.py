@@ -8,31 +8,28 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timezone
-from importlib import metadata
-from itertools import accumulate, product
+from itertools import product
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
-import cv2
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from facemesh_ros.config import Config
 from facemesh_ros.errors import InputError
 from facemesh_ros.tools.evaluation.contact_sheet import contact_sheet
-from facemesh_ros.tools.evaluation.datasets import KINDS, Data, read_data
+from facemesh_ros.tools.evaluation.datasets import KINDS, read_data
 from facemesh_ros.tools.evaluation.examiner import Examiner
 from facemesh_ros.tools.evaluation.figures import figures
+from facemesh_ros.tools.evaluation.machine import machine
 from facemesh_ros.tools.evaluation.peer import MediaPipe, peer_python
+from facemesh_ros.tools.evaluation.progress import progress
 from facemesh_ros.tools.evaluation.records import Evaluation, Failure
 from facemesh_ros.tools.evaluation.report import LEAST_WIDTH, Sheet, sheets
 from facemesh_ros.tools.evaluation.subjects import Library, Subject
@@ -107,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
     console.width = max(console.width, LEAST_WIDTH) if console.is_terminal else _WIDE
     with ExitStack() as stack:
         subjects = _subjects(args, console, stack)
-        with _progress(console, data) as advance:
+        with progress(console, data) as advance:
             examiner = Examiner(subjects, data, args.pixel_shift, reference_face(), advance)
             evaluation = examiner.examine()
         about = {subject.name: dict(subject.about()) for subject in subjects}
@@ -131,8 +128,8 @@ def _write_figures(
     folder: Path, measured: dict[str, Any], tables: Sequence[Sheet], failures: Sequence[Failure]
 ) -> list[str]:
     """Write the figures as JSON and as Markdown; return the files' names."""
-    machine = measured["machine"]
-    heading = f"# Evaluation\n\n`{measured['command']}`\n\n{machine['processor']}, {measured['created']}\n"
+    where = f"{measured['machine']['processor']}, {measured['created']}"
+    heading = f"# Evaluation\n\n`{measured['command']}`\n\n{where}\n"
     texts = {
         "evaluation.json": json.dumps(measured, indent=1, ensure_ascii=False),
         "evaluation.md": "\n".join([heading, *(sheet.to_markdown() for sheet in tables), *_left_out(failures)]),
@@ -198,63 +195,11 @@ def _subjects(args: argparse.Namespace, console: Console, stack: ExitStack) -> l
     return subjects
 
 
-@contextmanager
-def _progress(console: Console, data: Data) -> Iterator[Callable[[str], None]]:
-    """Show how far it has come, in pictures and frames; yield what :class:`Examiner` tells its progress."""
-    lengths = dict.fromkeys([*(one.name for one in data.annotated), *(one.name for one in data.counted)], 1)
-    lengths |= {clip.name: _frame_count(clip.path) for clip in data.clips}
-    ends = dict(zip(lengths, accumulate(lengths.values()), strict=True))
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("", total=sum(lengths.values()))
-
-        def advance(name: str) -> None:
-            if (
-                name
-            ):  # containers do not always tell the number of their frames rightly: begin anew where each item does
-                progress.update(task, description=Path(name).name, completed=ends[name] - lengths[name])
-            else:
-                progress.advance(task)
-
-        yield advance
-
-
-def _frame_count(path: Path) -> int:
-    capture = cv2.VideoCapture(str(path))
-    count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
-    capture.release()
-    return max(int(count), 0)
-
-
 def _circumstances(args: argparse.Namespace) -> dict[str, Any]:
-    packages = ("numpy", "opencv-python-headless", "opencv-python", "opencv-contrib-python", "onnxruntime")
     return {
         "command": shlex.join(["facemesh", *sys.argv[1:]]),
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "data": str(args.data),
         "pixel_shift": args.pixel_shift,
-        "machine": {
-            "system": platform.platform(),
-            "processor": _processor(),
-            "cores": len(os.sched_getaffinity(0)),
-            "python": platform.python_version(),
-            "packages": {name: v for name in packages if (v := _version_of(name))} | {"cv2": cv2.__version__},
-        },
+        "machine": machine(),
     }
-
-
-def _processor() -> str:
-    """Return the processor's name."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
-def _version_of(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
