@@ -156,7 +156,7 @@ def pip(monkeypatch, tmp_path):
         return subprocess.CompletedProcess(command, commands.status, "", "so\nERROR: No matching distribution")
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(peer.venv, "create", lambda folder, **_: folder.mkdir(parents=True))
+    monkeypatch.setattr(peer.venv, "create", lambda folder, **_: (folder / "bin").mkdir(parents=True))
     monkeypatch.setattr(peer.subprocess, "run", run)
     return commands
 
@@ -164,17 +164,35 @@ def pip(monkeypatch, tmp_path):
 def test_the_environment_is_made_once(pip, tmp_path):
     python = peer_python(None)
     assert python == tmp_path / "cache" / "facemesh_ros" / "peer-mediapipe-0.10.21" / "bin" / "python"
-    assert pip[0][0] == str(python) and pip[0][-1] == "mediapipe==0.10.21"
+    assert python.parent.is_dir() and pip[0][-1] == "mediapipe==0.10.21"
     assert peer_python(None) == python
     assert len(pip) == 1
+    assert [path.name for path in cache_folder().iterdir()] == ["peer-mediapipe-0.10.21"]
 
 
 def test_an_environment_that_was_cut_short_is_made_anew(pip):
     pip.status = 1
     with pytest.raises(FaceMeshError, match=r"(?s)Python 3\.9 to 3\.12.*--peer-python PATH.*No matching distribution"):
         peer_python(None)
+    assert list(cache_folder().iterdir()) == []
     pip.status = 0
     peer_python(None)
+    assert len(pip) == 2
+
+
+def test_two_runs_may_make_the_environment_at_once(pip, monkeypatch):
+    """The second one begins and ends while the first one waits for pip, and neither takes away what the other has."""
+    slow = peer.subprocess.run
+
+    def run(command, **how):
+        monkeypatch.setattr(peer.subprocess, "run", slow)
+        Path(command[0]).write_text("the first one's")
+        peer_python(None).write_text("the second one's")
+        assert Path(command[0]).read_text() == "the first one's"
+        return slow(command, **how)
+
+    monkeypatch.setattr(peer.subprocess, "run", run)
+    assert peer_python(None).read_text() == "the second one's"
     assert len(pip) == 2
 
 

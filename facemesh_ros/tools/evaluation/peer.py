@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import os
-import shutil
 import subprocess
 import sys
 import venv
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -38,11 +38,9 @@ def peer_python(given: Path | None) -> Path:
             raise FaceMeshError(f"--peer-python: there is no file {given}; name the python of an environment with it")
         return given
     folder = cache_folder() / f"peer-{PACKAGE}-{VERSION}"
-    python = folder / "bin" / "python"
-    if not (folder / "complete").is_file():
-        _make_environment(folder, python)
-        (folder / "complete").touch()
-    return python
+    if not folder.is_dir():
+        _make_environment(folder)
+    return folder / "bin" / "python"
 
 
 def cache_folder() -> Path:
@@ -51,16 +49,32 @@ def cache_folder() -> Path:
     return (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "facemesh_ros"
 
 
-def _make_environment(folder: Path, python: Path) -> None:
-    """Make a virtual environment with the peer; one that was cut short is made anew."""
+def _make_environment(folder: Path) -> None:
+    """Make a virtual environment with the peer, which appears only when it is complete: runs may make it at once."""
     try:
-        shutil.rmtree(folder, ignore_errors=True)
-        venv.create(folder, with_pip=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=folder.parent) as temporary:
+            made = Path(temporary, folder.name)
+            venv.create(made, with_pip=True)
+            _install(made / "bin" / "python")
+            _publish(made, folder)
     except (OSError, subprocess.CalledProcessError) as error:
         raise FaceMeshError(
             f"no virtual environment can be made in {folder} ({error}); install python3-venv, set XDG_CACHE_HOME to a "
             f"folder that can be written, or name an interpreter that has {PACKAGE} with --peer-python"
         ) from error
+
+
+def _publish(made: Path, folder: Path) -> None:
+    """Move an environment to its place, unless another run was faster."""
+    try:
+        made.rename(folder)
+    except OSError:
+        if not folder.is_dir():
+            raise
+
+
+def _install(python: Path) -> None:
     command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", f"{PACKAGE}=={VERSION}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
