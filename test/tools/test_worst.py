@@ -41,6 +41,12 @@ def test_missed_faces_come_by_size_in_turn_with_pictures_by_number(tmp_path):
     ]
 
 
+def test_a_crowd_is_shown_large(tmp_path):
+    write_counted(tmp_path, [("images/b.png", 7, "a few"), ("images/c.png", 8, "a crowd")])
+    made = tiles(cases(tmp_path, Scripted("ours", [result()] * 2))["missed"])
+    assert [(tile.caption[0], tile.columns) for tile in made] == [("c.png", 4), ("b.png", 1)]
+
+
 def test_false_faces_and_faces_found_twice(tmp_path):
     write_gt(tmp_path, [("gt/a.png", "s", True, [annotated(bbox_size=60.0)])])
     write_counted(tmp_path, [("images/b.png", 0, "dogs"), ("images/c.png", 1, "one")])
