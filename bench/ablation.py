@@ -130,14 +130,14 @@ def _row(name: str, measured: dict[str, Any], errors: Mapping[str, dict[str, Any
         "counted found": f"{counted['found']}/{counted['faces']}",
         "false, doubled": str(annotated["false"] + annotated["duplicates"] + counted["extra"] + counted["duplicates"]),
         "of them without any face": str(counted["false_on_negatives"]),
-        **{f"NME51, {group}": _percent(errors and errors[group]["nme51_iod"]) for group in GROUPS},
+        **{f"NME51 in %, {group}": _percent(errors and errors[group]["nme51_iod"]) for group in GROUPS},
         "ms, annotated": _ms(annotated["ms"]),
         "ms, counted": _ms(counted["ms"]),
     }
 
 
 def _percent(errors: Mapping[str, float] | None) -> str:
-    return "–" if errors is None else f"{100.0 * errors['mean']:.2f} / {100.0 * errors['median']:.2f} %"
+    return "–" if errors is None else f"{100.0 * errors['mean']:.2f} / {100.0 * errors['median']:.2f}"
 
 
 def _ms(timing: Mapping[str, float] | None) -> str:

@@ -65,9 +65,9 @@ def test_the_ablation_has_mean_and_median_of_all_of_frontal_and_of_turned_faces(
     write_gt(tmp_path, items)
     written = ablation([result(found((50 + x, 50))) for x in (0, 6, 0, 12)])
     row = written["rows"][0]
-    assert row["NME51, same faces"] == "7.50 / 5.00 %"
-    assert row["NME51, |yaw| < 15°"] == "5.00 / 5.00 %"
-    assert row["NME51, |yaw| ≥ 30°"] == "20.00 / 20.00 %"
+    assert row["NME51 in %, same faces"] == "7.50 / 5.00"
+    assert row["NME51 in %, |yaw| < 15°"] == "5.00 / 5.00"
+    assert row["NME51 in %, |yaw| ≥ 30°"] == "20.00 / 20.00"
     assert (row["annotated found"], row["counted found"], row["ms, counted"]) == ("4/4", "0/0", "–")
     assert written["errors"]["all parts"]["|yaw| < 15°"]["faces"] == 2
 
@@ -76,7 +76,7 @@ def test_an_ablation_without_turned_faces_has_no_figure_for_them(ablation, tmp_p
     write_gt(tmp_path, [("gt/a.png", "s", True, [annotated()])])
     write_counted(tmp_path, [("images/b.png", 1, "")])
     written = ablation([result(found())] * 2)
-    assert written["rows"][0]["NME51, |yaw| ≥ 30°"] == "–"
+    assert written["rows"][0]["NME51 in %, |yaw| ≥ 30°"] == "–"
     assert written["rows"][0]["counted found"] == "1/1"
     assert written["errors"]["all parts"]["|yaw| ≥ 30°"] == {"faces": 0, "nme51_iod": None}
 
