@@ -21,12 +21,14 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from facemesh_ros.errors import FaceMeshError, InputError
 from facemesh_ros.exposure import SMOOTHING_PX, exposed
 from facemesh_ros.geometry import image_from_crop, roi_from_points
 from facemesh_ros.mesh_net import MeshNet, crop, presence, uncrop
 from facemesh_ros.session import Session
 from facemesh_ros.tools.evaluation.accuracy import Accuracy
 from facemesh_ros.tools.evaluation.datasets import read_data, read_image_rgb
+from facemesh_ros.tools.evaluation.figures import is_strong
 from facemesh_ros.types import Roi, UInt8
 from facemesh_ros.virtual_camera import FlatCrop
 from facemesh_ros.warp import cut, sampling_maps
@@ -98,7 +100,7 @@ def cases(folder: Path, net: MeshNet) -> Iterator[tuple[Case, Callable[[NDArray[
     for item in data.annotated:
         image_rgb = read_image_rgb(item.path)
         for face in item.faces:
-            if face.size_px < SMALLEST_PX or face.ignore or item.source.startswith("YouTube"):
+            if face.size_px < SMALLEST_PX or face.ignore or not is_strong(item.source):
                 continue
             low, high = face.points68.min(axis=0), face.points68.max(axis=0)
             roi = Roi(0.5 * (low + high), 1.6 * float((high - low).max()), 0.0)
@@ -108,8 +110,8 @@ def cases(folder: Path, net: MeshNet) -> Iterator[tuple[Case, Callable[[NDArray[
             yield Case(image_rgb, face.points68, face.size_px, roi), data.mapping.points
 
 
-def main() -> None:
-    """Measure, print the table, write the JSON."""
+def main() -> int:
+    """Measure, print the table, write the JSON; return 0."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--json", type=Path, default=Path("exposure.json"))
@@ -118,6 +120,8 @@ def main() -> None:
     rng = np.random.default_rng(SEED)
     figures: dict[tuple[float, int, int], dict[str, list[tuple[float, bool, bool]]]] = {}
     faces = list(cases(arguments.data, MeshNet(landmarks)))
+    if not faces:
+        raise InputError(f"{arguments.data}/gt/gt.json has no face of {SMALLEST_PX:.0f} px or more annotated by hand")
     for (case, points68), light in track([(face, light) for face in faces for light in LIGHTS], "exposure"):
         share, haze, sigma = light
         noise = rng.normal(0.0, sigma, case.image_rgb.shape) if sigma else 0.0
@@ -145,7 +149,11 @@ def main() -> None:
         rows.append({"light": share, "haze": haze, "noise": sigma, **{n: m.tolist() for n, m in means.items()}})
     Console(width=160).print(table)
     arguments.json.write_text(json.dumps({"faces": len(faces), "rows": rows}, indent=1) + "\n", encoding="utf-8")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        raise SystemExit(main())
+    except FaceMeshError as error:
+        raise SystemExit(f"exposure.py: {error}") from error

@@ -15,7 +15,6 @@ import argparse
 import itertools
 import json
 import math
-import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -34,6 +33,7 @@ from scipy.signal import savgol_filter
 
 from facemesh_ros.config import FilterConfig
 from facemesh_ros.filters import OneEuroFilter
+from facemesh_ros.tools.evaluation.machine import processor
 
 Setting = tuple[float, float, float]
 """min_cutoff_hz, beta, derivative_cutoff_hz."""
@@ -257,7 +257,7 @@ def report(results: dict[int, Measured]) -> dict[str, Any]:
     }
     versions = {name: version(name) for name in ("onnxruntime", "numpy")}
     names = ["min_cutoff_hz", "beta", "derivative_cutoff_hz"]
-    head = {"machine": platform.machine(), "versions": versions, "named": NAMED, "setting": names}
+    head = {"machine": processor(), "versions": versions, "named": NAMED, "setting": names}
     return {**head, "settings": SETTINGS, "rates_hz": lists}
 
 

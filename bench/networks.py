@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -29,6 +28,7 @@ from rich.table import Table
 
 from facemesh_ros.models import models_dir
 from facemesh_ros.tools.conversion import Conversion, convert
+from facemesh_ros.tools.evaluation.machine import processor
 from facemesh_ros.tools.weights import Weights, read_weights
 
 Run = Callable[[], object]
@@ -172,7 +172,7 @@ def main() -> int:
         times = measure({**runs, "gemm": gemm}, args.rounds, weights.network.name)
         results[weights.network.name] = {"macs": conversion.macs, **summarise(times, conversion.macs)}
     versions = {name: version(name) for name in ("onnxruntime", "ai-edge-litert", "numpy")}
-    report = {"machine": platform.machine(), "versions": versions, "networks": results}
+    report = {"machine": processor(), "versions": versions, "networks": results}
     args.json.write_text(json.dumps(report, indent=2))
     console = Console()
     console.print(result_table(results))

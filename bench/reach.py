@@ -23,6 +23,7 @@ from rich.progress import track
 from rich.table import Table
 
 from facemesh_ros.detector import Detector
+from facemesh_ros.errors import FaceMeshError, InputError
 from facemesh_ros.session import Session
 from facemesh_ros.tools.evaluation.datasets import read_data, read_image_rgb
 from facemesh_ros.types import Roi, UInt8
@@ -75,10 +76,10 @@ def seen(detector: Detector, network: str, case: Case, square: Roi) -> tuple[boo
     return True, abs((math.degrees(roll - case.roll) + 180.0) % 360.0 - 180.0)
 
 
-def by_share(detector: Detector, faces: Sequence[Case], network: str) -> dict[str, list[float]]:
-    """Return recall by share, of large faces and of small ones."""
+def by_share(detector: Detector, faces: Sequence[Case], network: str) -> dict[str, list[float | None]]:
+    """Return recall by share, of large faces and of small ones; None of no faces."""
     rng = np.random.default_rng(SEED)
-    recalls: dict[str, list[float]] = {"large": [], "small": []}
+    recalls: dict[str, list[float | None]] = {"large": [], "small": []}
     for share in SHARES:
         hits: dict[str, list[bool]] = {"large": [], "small": []}
         for case in faces:
@@ -89,23 +90,24 @@ def by_share(detector: Detector, faces: Sequence[Case], network: str) -> dict[st
                 kind = "large" if case.size_px >= LEAST_PX else "small"
                 hits[kind].append(seen(detector, network, case, square)[0])
         for kind, found in hits.items():
-            recalls[kind].append(float(np.mean(found)) if found else math.nan)
+            recalls[kind].append(float(np.mean(found)) if found else None)
     return recalls
 
 
-def by_roll(detector: Detector, faces: Sequence[Case], network: str) -> dict[str, list[float]]:
+def by_roll(detector: Detector, faces: Sequence[Case], network: str) -> dict[str, list[float | None]]:
     """Return recall and the median error of the roll, degrees, by the turn of the face in the square."""
     recalls, errors = [], []
     for degrees in ROLLS_DEG:
         squares = [Roi(c.center_xy, c.size_px / SHARE_OF_TURNED, c.roll - math.radians(degrees)) for c in faces]
         results = [seen(detector, network, case, square) for case, square in zip(faces, squares, strict=True)]
         recalls.append(float(np.mean([found for found, _ in results])))
-        errors.append(float(np.nanmedian([error for _, error in results])))
+        off = [error for found, error in results if found]
+        errors.append(float(np.median(off)) if off else None)
     return {"recall": recalls, "roll_error_deg": errors}
 
 
-def main() -> None:
-    """Measure, print the tables, write the JSON."""
+def main() -> int:
+    """Measure, print the tables, write the JSON; return 0."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--json", type=Path, default=Path("reach.json"))
@@ -113,22 +115,32 @@ def main() -> None:
     detector = Detector({name: Session.open(f"detector_{name}", "cpu") for name in NETWORKS}, 0.5)
     faces = cases(arguments.data)
     large = [case for case in faces if case.size_px >= LEAST_PX]
+    if not large:
+        raise InputError(f"{arguments.data}/gt/gt.json has no face of {LEAST_PX:.0f} px or more")
     shares, rolls = {}, {}
     for network in track(NETWORKS, "reach", console=Console(stderr=True)):
         shares[network], rolls[network] = by_share(detector, faces, network), by_roll(detector, large, network)
     sizes = Table("share of the side", *(f"{n}, {k} faces" for n in NETWORKS for k in ("large", "small")))
     for index, share in enumerate(SHARES):
-        sizes.add_row(
-            f"{share:.2f}", *(f"{100 * shares[n][k][index]:.0f} %" for n in NETWORKS for k in ("large", "small"))
-        )
+        cells = [_cell(shares[n][k][index], 100.0, " %") for n in NETWORKS for k in ("large", "small")]
+        sizes.add_row(f"{share:.2f}", *cells)
     turns = Table("turned by", *(f"{network}: found, roll off by" for network in NETWORKS))
     for index, degrees in enumerate(ROLLS_DEG):
-        cells = (f"{100 * rolls[n]['recall'][index]:.0f} %, {rolls[n]['roll_error_deg'][index]:.0f}°" for n in NETWORKS)
+        of = [(rolls[n]["recall"][index], rolls[n]["roll_error_deg"][index]) for n in NETWORKS]
+        cells = [f"{_cell(recall, 100.0, ' %')}, {_cell(error, 1.0, '°')}" for recall, error in of]
         turns.add_row(f"{degrees}°", *cells)
     Console().print(sizes, turns)
     content = {"faces": len(faces), "shares": SHARES, "by_share": shares, "rolls_deg": ROLLS_DEG, "by_roll": rolls}
     arguments.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+def _cell(value: float | None, scale: float, unit: str) -> str:
+    return "–" if value is None else f"{scale * value:.0f}{unit}"
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        raise SystemExit(main())
+    except FaceMeshError as error:
+        raise SystemExit(f"reach.py: {error}") from error

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from facemesh_ros.errors import FaceMeshError
 
@@ -25,21 +27,39 @@ os.execvp(sys.argv[1], sys.argv[1:])
 a fork of a process with threads, which may deadlock.)"""
 
 
+def start(name: str, command: Sequence[str], **streams: Any) -> subprocess.Popen[bytes]:
+    """Start a command that ends when we do, in a session of its own: a terminal's Ctrl-C does not reach it.
+
+    Args:
+        name: of the child, for people.
+        command: a program and its arguments.
+        streams: stdin, stdout, stderr and bufsize of :class:`subprocess.Popen`.
+
+    Raises:
+        FaceMeshError: there is no such program.
+    """
+    if shutil.which(command[0]) is None:
+        raise FaceMeshError(f"{name} cannot be started: there is no program {command[0]}: check the name")
+    return subprocess.Popen([sys.executable, "-c", _MORTAL, *command], start_new_session=True, **streams)
+
+
+def last_words(log: Path) -> str:
+    """Quote the end of a log and say where all of it is."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-_TAIL_LINES:]
+    if not lines:
+        return f"its log, {log}, is empty"
+    return f"the end of its log, {log}:" + "".join(f"\n    {line}" for line in lines)
+
+
 class Child:
-    """A process in a session of its own: a terminal's Ctrl-C does not reach it, only :meth:`stop` or our end does."""
+    """A process that only :meth:`stop` or our end reaches."""
 
     def __init__(self, name: str, command: Sequence[str], log: Path) -> None:
         """Start ``command``; what it prints goes to the file ``log``."""
         self.name = name
         self._log = log
         with log.open("wb") as output:
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", _MORTAL, *command],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            self._process = start(name, command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
 
     def __enter__(self) -> Child:
         return self
@@ -57,9 +77,7 @@ class Child:
 
     def last_words(self) -> str:
         """Quote the end of the log and say where all of it is."""
-        lines = self._log.read_text(encoding="utf-8", errors="replace").splitlines()[-_TAIL_LINES:]
-        quoted = "".join(f"\n    {line}" for line in lines) or " nothing"
-        return f"the end of its log, {self._log}:{quoted}"
+        return last_words(self._log)
 
     def stop(self) -> None:
         """End the process: SIGINT as from a terminal, then SIGTERM, then SIGKILL, each after some patience."""

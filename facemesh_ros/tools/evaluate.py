@@ -8,33 +8,32 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, timezone
-from importlib import metadata
-from itertools import accumulate
+from itertools import product
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
-import cv2
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from facemesh_ros.config import Config
 from facemesh_ros.errors import InputError
 from facemesh_ros.tools.evaluation.contact_sheet import contact_sheet
-from facemesh_ros.tools.evaluation.datasets import KINDS, Data, read_data
+from facemesh_ros.tools.evaluation.datasets import KINDS, read_data
+from facemesh_ros.tools.evaluation.examiner import Examiner
 from facemesh_ros.tools.evaluation.figures import figures
+from facemesh_ros.tools.evaluation.machine import machine
 from facemesh_ros.tools.evaluation.peer import MediaPipe, peer_python
-from facemesh_ros.tools.evaluation.records import Evaluation, Examiner
+from facemesh_ros.tools.evaluation.progress import progress
+from facemesh_ros.tools.evaluation.records import Evaluation, Failure
 from facemesh_ros.tools.evaluation.report import LEAST_WIDTH, Sheet, sheets
 from facemesh_ros.tools.evaluation.subjects import Library, Subject
-from facemesh_ros.tools.evaluation.worst import tiles, worst
+from facemesh_ros.tools.evaluation.worst import WORST_KINDS, tiles, worst
 from facemesh_ros.tools.recording import write_picture
 from facemesh_ros.topology import reference_face
 
@@ -43,6 +42,8 @@ STILL_FACES, STREAM_FACES = 32, 4
 _WIDE = 160
 """Columns of tables that go to a file or a pipe, where there is no terminal to fit."""
 _WORKER_LOG = "peer.log"
+_OWN_OPTIONS = {"max_faces": "--max-faces", "device": "--device"}
+_ALL_SUBJECTS = (Library.name, MediaPipe.name)
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -83,6 +84,8 @@ def _setting(text: str) -> tuple[str, object]:
     name, equals, value = text.partition("=")
     if not (name and equals):
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    if name in _OWN_OPTIONS:
+        raise argparse.ArgumentTypeError(f"{name} has an option of its own: use {_OWN_OPTIONS[name]}")
     try:
         return name, json.loads(value)
     except ValueError:
@@ -93,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
     """Evaluate, print the tables and write everything; return 0.
 
     Raises:
-        FaceMeshError: there is no data, a setting is wrong, or a subject cannot be started.
+        FaceMeshError: there is no data, a setting is wrong, a subject cannot be started, or everything was left out.
     """
     data = read_data(args.data, args.only, args.limit)
     _make_folder(args.out)
@@ -101,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
     console.width = max(console.width, LEAST_WIDTH) if console.is_terminal else _WIDE
     with ExitStack() as stack:
         subjects = _subjects(args, console, stack)
-        with _progress(console, data) as advance:
+        with progress(console, data) as advance:
             examiner = Examiner(subjects, data, args.pixel_shift, reference_face(), advance)
             evaluation = examiner.examine()
         about = {subject.name: dict(subject.about()) for subject in subjects}
@@ -109,43 +112,71 @@ def run(args: argparse.Namespace) -> int:
     tables = sheets(measured, list(about))
     for sheet in tables:
         console.print(sheet.to_rich(), crop=False)
-    written = [*_write_figures(args.out, measured, tables), *_write_pictures(args.out, evaluation, list(about))]
+    written = [
+        *_write_figures(args.out, measured, tables, evaluation.failures),
+        *_write_pictures(args.out, evaluation, list(about)),
+    ]
     for failure in evaluation.failures:
-        console.print(f"left out: {failure.name} {failure.subject}: {failure.message}", soft_wrap=True, markup=False)
+        console.print(f"left out: {failure}", soft_wrap=True, markup=False)
     console.print(f"Wrote {', '.join(written)} in {args.out}", soft_wrap=True, markup=False)
+    if evaluation.is_empty:
+        raise InputError("nothing could be evaluated: see above what was left out, and why")
     return 0
 
 
-def _write_figures(folder: Path, measured: dict[str, Any], tables: Sequence[Sheet]) -> list[str]:
+def _write_figures(
+    folder: Path, measured: dict[str, Any], tables: Sequence[Sheet], failures: Sequence[Failure]
+) -> list[str]:
     """Write the figures as JSON and as Markdown; return the files' names."""
-    machine = measured["machine"]
-    heading = f"# Evaluation\n\n`{measured['command']}`\n\n{machine['processor']}, {measured['created']}\n"
+    where = f"{measured['machine']['processor']}, {measured['created']}"
+    heading = f"# Evaluation\n\n`{measured['command']}`\n\n{where}\n"
     texts = {
         "evaluation.json": json.dumps(measured, indent=1, ensure_ascii=False),
-        "evaluation.md": "\n".join([heading, *(sheet.to_markdown() for sheet in tables)]),
+        "evaluation.md": "\n".join([heading, *(sheet.to_markdown() for sheet in tables), *_left_out(failures)]),
     }
-    for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8")
+    with _writing(folder):
+        for name, text in texts.items():
+            (folder / name).write_text(text, encoding="utf-8")
     return list(texts)
 
 
+def _left_out(failures: Sequence[Failure]) -> list[str]:
+    """Return a section of Markdown; none where nothing was left out."""
+    return ["## Left out\n\n" + "".join(f"- {failure}\n" for failure in failures)] if failures else []
+
+
 def _write_pictures(folder: Path, evaluation: Evaluation, subjects: Sequence[str]) -> list[str]:
-    """Write contact sheets of the worst cases, ours under plain names, and remove those of an earlier run."""
-    for old in folder.glob("worst_*.png"):
-        old.unlink()
+    """Write contact sheets of the worst cases, and remove those of an earlier run; return the files' names."""
+    with _writing(folder):
+        for kind, subject in product(WORST_KINDS, _ALL_SUBJECTS):
+            (folder / _picture_name(kind, subject)).unlink(missing_ok=True)
     names = []
     for subject in subjects:
         for kind, cases in worst(evaluation, subject).items():
-            names.append(f"worst_{kind}.png" if subject == Library.name else f"worst_{kind}_{subject}.png")
+            names.append(_picture_name(kind, subject))
             write_picture(np.ascontiguousarray(contact_sheet(tiles(cases))[..., ::-1]), folder / names[-1])
     return names
 
 
+def _picture_name(kind: str, subject: str) -> str:
+    return f"worst_{kind}.png" if subject == Library.name else f"worst_{kind}_{subject}.png"
+
+
 def _make_folder(folder: Path) -> None:
-    try:
+    """Make the folder and see that files can be written to it, before the work is done."""
+    with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(dir=folder):
+            pass
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Turn what the disk says into an error of ours."""
+    try:
+        yield
     except OSError as error:
-        raise InputError(f"the folder {folder} cannot be made ({error}): name another with --out") from error
+        raise InputError(f"nothing can be written to the folder {folder} ({error}): name another with --out") from error
 
 
 def _subjects(args: argparse.Namespace, console: Console, stack: ExitStack) -> list[Subject]:
@@ -153,7 +184,7 @@ def _subjects(args: argparse.Namespace, console: Console, stack: ExitStack) -> l
     from facemesh_ros.tools.__main__ import version
 
     still, stream = (args.max_faces or default for default in (STILL_FACES, STREAM_FACES))
-    config = Config.from_dotted({"device": args.device, **dict(args.set)})
+    config = Config.from_dotted({**dict(args.set), "device": args.device})
     subjects: list[Subject] = [Library(config, still, stream, version())]
     if args.peer is not None:
         if args.peer_python is None:
@@ -164,63 +195,11 @@ def _subjects(args: argparse.Namespace, console: Console, stack: ExitStack) -> l
     return subjects
 
 
-@contextmanager
-def _progress(console: Console, data: Data) -> Iterator[Callable[[str], None]]:
-    """Show how far it has come, in pictures and frames; yield what :class:`Examiner` tells its progress."""
-    lengths = dict.fromkeys([*(one.name for one in data.annotated), *(one.name for one in data.counted)], 1)
-    lengths |= {clip.name: _frame_count(clip.path) for clip in data.clips}
-    ends = dict(zip(lengths, accumulate(lengths.values()), strict=True))
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("", total=sum(lengths.values()))
-
-        def advance(name: str) -> None:
-            if (
-                name
-            ):  # containers do not always tell the number of their frames rightly: begin anew where each item does
-                progress.update(task, description=Path(name).name, completed=ends[name] - lengths[name])
-            else:
-                progress.advance(task)
-
-        yield advance
-
-
-def _frame_count(path: Path) -> int:
-    capture = cv2.VideoCapture(str(path))
-    count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
-    capture.release()
-    return max(int(count), 0)
-
-
 def _circumstances(args: argparse.Namespace) -> dict[str, Any]:
-    packages = ("numpy", "opencv-python-headless", "opencv-python", "opencv-contrib-python", "onnxruntime")
     return {
         "command": shlex.join(["facemesh", *sys.argv[1:]]),
         "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "data": str(args.data),
         "pixel_shift": args.pixel_shift,
-        "machine": {
-            "system": platform.platform(),
-            "processor": _processor(),
-            "cores": len(os.sched_getaffinity(0)),
-            "python": platform.python_version(),
-            "packages": {name: v for name in packages if (v := _version_of(name))} | {"cv2": cv2.__version__},
-        },
+        "machine": machine(),
     }
-
-
-def _processor() -> str:
-    """Return the processor's name."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
-def _version_of(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None

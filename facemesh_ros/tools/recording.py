@@ -41,7 +41,7 @@ def write_clip(frames_bgr: Sequence[Frame], rate_hz: float, path: Path) -> Path:
     for suffix, codec in _FORMATS:
         target = path.with_suffix(suffix)
         _write(frames_bgr, rate_hz, target, codec)
-        if _frame_count(target) == len(frames_bgr):
+        if frame_count(target) == len(frames_bgr):
             return target
         target.unlink(missing_ok=True)
     raise InputError(
@@ -58,7 +58,7 @@ def _write(frames_bgr: Sequence[Frame], rate_hz: float, path: Path, codec: str) 
     writer.release()
 
 
-def _frame_count(path: Path) -> int:
+def frame_count(path: Path) -> int:
     """Count the frames that can be decoded; 0 for what is no video."""
     capture = cv2.VideoCapture(str(path))
     count = 0

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from facemesh_ros.tools.evaluation.accuracy import SIZE_BINS, YAW_BINS, Accuracy, eye_distance, face_size, mean_median
+from facemesh_ros.tools.evaluation.accuracy import SIZE_BINS, YAW_BINS, Accuracy, eye_distance68, face_size, mean_median
 
 
 def truth():
@@ -16,7 +16,7 @@ def truth():
 
 def test_the_size_is_the_root_of_width_by_height():
     assert face_size(truth()) == 60.0
-    assert eye_distance(truth()) == 30.0
+    assert eye_distance68(truth()) == 30.0
 
 
 def test_points_in_place_have_no_error():

@@ -76,7 +76,7 @@ def test_only_the_end_of_a_long_log_is_told(child):
 
 
 def test_a_silent_child_is_said_to_have_been_silent(child):
-    assert ended(child("pass", ready=False)).endswith("child.log: nothing")
+    assert ended(child("pass", ready=False)).endswith("child.log, is empty")
 
 
 def test_a_child_is_stopped_as_by_ctrl_c_and_may_tidy_up(child):
@@ -96,6 +96,11 @@ def test_a_child_that_ignores_signals_is_ended_all_the_same(child, monkeypatch, 
     process = child(f"import signal\n{ignore}{WAIT}")
     process.stop()
     assert ended(process).startswith(f"the child ended with status {status};")
+
+
+def test_a_program_that_does_not_exist_is_told(tmp_path):
+    with pytest.raises(FaceMeshError, match="the child cannot be started: there is no program .*nothing"):
+        Child("the child", [str(tmp_path / "nothing")], tmp_path / "log")
 
 
 def test_stopping_twice_is_stopping_once(child):

@@ -94,6 +94,15 @@ def test_a_sheet_has_a_place_for_each_tile(number, columns, rows):
     assert bright >= number * TILE_PX * TILE_PX * 0.99
 
 
+def test_a_wide_tile_comes_first_at_a_scale_of_its_own():
+    wide = Tile(picture(100), np.array([200.0, 150.0]), 160.0, (), (), None, (), columns=4)
+    sheet = contact_sheet([tile(), wide, tile()])
+    assert sheet.shape[1] // TILE_PX == 4
+    assert (sheet[..., 0] == 100).sum() == wide.shown_px**2 and wide.shown_px > 4 * TILE_PX
+    first_small = np.argwhere(sheet[..., 0] == 200)[:, 0].min()
+    assert first_small > np.argwhere(sheet[..., 0] == 100)[:, 0].max()
+
+
 def test_captions_stand_under_their_tile():
     sheet, blank = contact_sheet([tile(caption=("file.jpg",))]), contact_sheet([tile()])
     changed = np.argwhere(np.any(sheet != blank, axis=2))

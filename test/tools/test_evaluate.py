@@ -1,7 +1,9 @@
 """The subcommand: arguments, order of work, files; on data made up in a temporary folder."""
 
+import io
 import json
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -17,12 +19,14 @@ from made_faces import (
     write_image,
     write_motion,
 )
+from rich.console import Console
 
 from facemesh_ros import Config
 from facemesh_ros.errors import ConfigError, FaceMeshError
 from facemesh_ros.tools import evaluate
 from facemesh_ros.tools.__main__ import main
 from facemesh_ros.tools.evaluation.ibug68 import Ibug68
+from facemesh_ros.tools.evaluation.report import LEAST_WIDTH
 from facemesh_ros.tools.evaluation.subjects import Library
 
 
@@ -69,6 +73,7 @@ def test_tables_json_and_pictures_are_written(scripted, data, capsys):
         "worst_nme.png",
     ]
     assert "| all | facemesh_ros | 1/2 | 50 % |" in (out / "evaluation.md").read_text(encoding="utf-8")
+    assert "Left out" not in (out / "evaluation.md").read_text(encoding="utf-8")
     assert cv2.imread(str(out / "worst_missed.png")) is not None
     figures = written(data)
     assert figures["gt"]["groups"][0]["subjects"]["facemesh_ros"]["found"] == 1
@@ -77,10 +82,14 @@ def test_tables_json_and_pictures_are_written(scripted, data, capsys):
     assert {"gt", "images", "videos", "failures", "command", "created", "pixel_shift"} <= set(figures)
 
 
-def test_pictures_of_an_earlier_run_do_not_stay(scripted, data):
-    write_image(data.parent / "out" / "worst_ids.png")
+def test_pictures_of_an_earlier_run_do_not_stay_and_those_of_others_do(scripted, data):
+    out = data.parent / "out"
+    for name in ("worst_ids.png", "worst_ids_mediapipe.png", "worst_holiday.png"):
+        write_image(out / name)
+    (out / "peer.log").write_text("mine")
     assert run(data) == 0
-    assert not (data.parent / "out" / "worst_ids.png").exists()
+    assert sorted(path.name for path in out.glob("worst_[hi]*")) == ["worst_holiday.png"]
+    assert (out / "peer.log").read_text() == "mine"
 
 
 def test_settings_reach_the_library(scripted, data):
@@ -109,6 +118,13 @@ def test_wrong_usage_is_refused(scripted, data, options):
         run(data, *options)
 
 
+@pytest.mark.parametrize(("setting", "option"), [("max_faces=1", "--max-faces"), ("device=cpu", "--device")])
+def test_a_parameter_with_an_option_of_its_own_is_not_set_otherwise(scripted, data, capsys, setting, option):
+    with pytest.raises(SystemExit):
+        run(data, "--set", setting)
+    assert f"has an option of its own: use {option}" in " ".join(capsys.readouterr().err.split())
+
+
 def test_only_some_and_the_first_ones(scripted, data):
     run(data, "--only", "images,videos", "--limit", "1")
     figures = written(data)
@@ -123,6 +139,19 @@ def test_a_shift_is_taken_off_all_subjects(scripted, data):
     assert figures["gt"]["groups"][0]["subjects"]["facemesh_ros"]["nme51_iod"]["mean"] == pytest.approx(0.0, abs=1e-6)
 
 
+@pytest.mark.parametrize(("terminal", "width"), [(True, LEAST_WIDTH), (False, 160)])
+def test_figures_are_not_cut_in_a_narrow_terminal_nor_in_a_pipe(scripted, data, monkeypatch, terminal, width):
+    consoles = []
+
+    def narrow():
+        consoles.append(Console(width=60, force_terminal=terminal, file=io.StringIO()))
+        return consoles[0]
+
+    monkeypatch.setattr(evaluate, "Console", narrow)
+    assert run(data) == 0
+    assert consoles[0].width == width
+
+
 def test_no_data_is_one_line(scripted, tmp_path, capsys):
     assert run(tmp_path / "nothing") == 1
     assert "there is no folder" in capsys.readouterr().err
@@ -134,11 +163,35 @@ def test_an_out_that_cannot_be_made_is_one_line(scripted, data, capsys):
     assert "name another with --out" in capsys.readouterr().err
 
 
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a folder that takes no files from anybody")
+def test_an_out_that_takes_no_files_is_told_before_the_work(scripted, data, capsys):
+    scripted["stills"] = scripted["frames"] = iter(())
+    assert main(["evaluate", str(data), "--out", "/proc/self"]) == 1
+    assert "nothing can be written to the folder /proc/self" in capsys.readouterr().err
+
+
+def test_a_file_that_cannot_be_written_is_one_line(scripted, data, capsys):
+    (data.parent / "out" / "evaluation.json").mkdir(parents=True)
+    assert run(data) == 1
+    assert "name another with --out" in capsys.readouterr().err
+
+
 def test_what_fails_is_named_and_does_not_stop_the_run(scripted, data, capsys):
     scripted["stills"] = [FaceMeshError("it was too dark"), result(found())]
     assert run(data) == 0
     assert "left out: gt/a.png facemesh_ros: it was too dark" in capsys.readouterr().out
     assert written(data)["failures"][0]["name"] == "gt/a.png"
+    report = (data.parent / "out" / "evaluation.md").read_text(encoding="utf-8")
+    assert report.endswith("## Left out\n\n- gt/a.png facemesh_ros: it was too dark\n")
+
+
+def test_a_run_in_which_everything_fails_does_not_pass(scripted, data, capsys):
+    scripted["stills"] = [FaceMeshError("no")] * 2
+    assert run(data, "--only", "gt,images") == 1
+    printed = capsys.readouterr()
+    assert "left out: images/b.png facemesh_ros: no" in printed.out
+    assert "nothing could be evaluated" in printed.err
+    assert len(written(data)["failures"]) == 2
 
 
 def test_the_peer_runs_in_the_same_call(scripted, data, monkeypatch, capsys):

@@ -2,13 +2,15 @@
 
 import json
 
+import numpy as np
 import pytest
 from made_faces import Scripted, annotated, found, result, write_clip_of, write_counted, write_gt
 
 from facemesh_ros.errors import FaceMeshError
 from facemesh_ros.tools.evaluation.datasets import read_data
+from facemesh_ros.tools.evaluation.examiner import Examiner
 from facemesh_ros.tools.evaluation.figures import figures, timing
-from facemesh_ros.tools.evaluation.records import Evaluation, Examiner
+from facemesh_ros.tools.evaluation.records import Evaluation
 from facemesh_ros.tools.evaluation.subjects import Found
 
 YAW = {"pitch": 0.0, "roll": 0.0}
@@ -147,7 +149,7 @@ def test_a_clip_has_faces_chains_and_duplicates(clip):
 
 
 def test_a_clip_has_what_became_of_the_ids(clip):
-    assert clip["subjects"]["ours"]["ids"] == {"used": 3, "switches": 1, "returned": 1, "late": 2}
+    assert clip["subjects"]["ours"]["ids"] == {"used": 3, "switches": 1, "renamed": 1, "returned": 1, "late": 2}
     assert clip["subjects"]["peer"]["ids"] is None
 
 
@@ -156,6 +158,15 @@ def test_jitter_is_of_raw_and_of_smoothed_meshes(clip):
     assert ours["jitter"]["mean"] == pytest.approx(12 / 60)
     assert ours["jitter_smoothed"]["mean"] == pytest.approx(6 / 60)
     assert peer["jitter"] == ours["jitter"] and peer["jitter_smoothed"] is None
+
+
+def test_jitter_is_mean_median_and_95th_percentile_over_its_frames(tmp_path):
+    write_clip_of(tmp_path, 5)
+    frames = [result(found((50 + x, 50))) for x in (0, 10, 0, 20, 0)]
+    got = measured(tmp_path, Scripted("it", frames=frames))["videos"][0]["subjects"]["it"]["jitter"]
+    values = [20 / 60, 30 / 60, 40 / 60]
+    assert got["mean"] == pytest.approx(0.5)
+    assert (got["median"], got["p95"]) == pytest.approx(tuple(np.percentile(values, (50, 95))))
 
 
 def test_times_are_median_and_95th_percentile():

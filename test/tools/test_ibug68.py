@@ -7,7 +7,7 @@ import pytest
 
 from facemesh_ros.errors import InputError
 from facemesh_ros.tools.evaluation.ibug68 import INNER, Ibug68
-from facemesh_ros.topology import face_topology
+from facemesh_ros.topology import face_topology, mirror_points, reference_face
 
 
 def numbered_mesh():
@@ -27,6 +27,30 @@ def test_the_builtin_mapping_agrees_with_the_topology_on_what_both_name():
     assert set(indices[:17]) <= set(topology.loops["face_oval"].tolist()) | {234, 127}
     assert set(indices[36:42]) <= set(topology.loops["right_eye"].tolist())
     assert set(indices[60:68]) <= set(topology.loops["lips_inner"].tolist())
+
+
+MIRRORED68 = [
+    *range(16, -1, -1), *range(26, 16, -1), *range(27, 31), *range(35, 30, -1),
+    45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40,
+    *range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), *range(67, 64, -1),
+]  # fmt: skip
+"""Which point of iBUG-68 each one is in a mirror."""
+
+
+def test_the_builtin_mapping_is_symmetric():
+    indices = np.array([group[0] for group in Ibug68().groups])
+    assert mirror_points()[indices].tolist() == indices[MIRRORED68].tolist()
+
+
+def test_the_builtin_mapping_runs_over_a_face_as_the_annotation_does():
+    """From the person's right to the left along the jaw, each eyebrow, the nostrils and the lips."""
+    x, y = Ibug68().points(reference_face()).T
+    for row in (x[:17], x[17:22], x[22:27], x[31:36], x[48:55], x[60:65], y[27:31]):
+        assert (np.diff(row) > 0.0).all()
+    for row in (x[54:60], x[64:68]):
+        assert (np.diff(row) < 0.0).all()
+    for eye in (36, 42):
+        assert (np.diff(x[eye : eye + 4]) > 0.0).all() and y[eye + 1] < y[eye + 5] and y[eye + 2] < y[eye + 4]
 
 
 def test_the_points_are_those_of_the_mesh_without_depth():

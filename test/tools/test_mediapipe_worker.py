@@ -50,6 +50,7 @@ def process(peer, mode, faces):
 def test_a_mode_is_opened_with_the_settings_of_the_comparison(peer):
     head, body = answer(peer, {"do": "open", "mode": "still", "max_faces": 7}, io.BytesIO())
     assert (head["version"], body) == ("0.10.21", b"")
+    assert head["threads"] >= 1
     assert Graph.made[0].options == {
         "static_image_mode": True,
         "max_num_faces": 7,

@@ -1,7 +1,5 @@
 """A clip whose truth is known: a face of 100 px, eyes 60 px apart, moved by hand."""
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 from made_faces import mesh_at
@@ -17,16 +15,22 @@ def motion(present, affines=None):
     return Motion(np.array(present, bool), np.stack([one] * len(present)) if affines is None else np.array(affines))
 
 
-def figures(truth, frames):
-    return {one.name: one for one in segment_figures(truth, REFERENCE, frames)}
+def figures(truth, frames, settled=None):
+    return {one.name: one for one in segment_figures(truth, REFERENCE, settled, frames)}
 
 
 def test_the_known_clip_is_split_at_its_marks():
     present = np.ones(300, bool)
     present[150:165] = False
-    names = [(one.name, one.start, one.stop) for one in segments(motion(present))]
-    assert names[0] == ("hold", 0, 60) and names[2] == ("absent", 150, 165) and names[-1] == ("hold2", 270, 300)
-    assert len(names) == 7 and all(a[2] == b[1] for a, b in pairwise(names))
+    assert [(one.name, one.start, one.stop) for one in segments(motion(present))] == [
+        ("hold", 0, 60),
+        ("smooth", 60, 150),
+        ("absent", 150, 165),
+        ("fast", 165, 225),
+        ("jump", 225, 240),
+        ("dark", 240, 270),
+        ("hold2", 270, 300),
+    ]
 
 
 def test_any_other_clip_is_split_where_the_picture_comes_and_goes():
@@ -46,6 +50,15 @@ def test_errors_are_shares_of_the_eye_distance_where_the_face_should_be():
     assert (got.frames, got.found) == (2, 2)
     assert got.error_max == pytest.approx(10.0 / (2 * EYES_PX))
     assert got.error_mean == pytest.approx(5.0 / (2 * EYES_PX))
+
+
+def test_errors_from_the_settled_mesh_are_those_of_the_same_face():
+    frames = [[mesh_at((200, 50)), mesh_at((56, 58))], [mesh_at((53, 54))]]
+    got = figures(motion([1, 1]), frames, settled=mesh_at((53, 54)))["present 1"]
+    assert (got.error_mean, got.error_max) == (pytest.approx(7.5 / EYES_PX), pytest.approx(10.0 / EYES_PX))
+    assert (got.settled_mean, got.settled_max) == (pytest.approx(2.5 / EYES_PX), pytest.approx(5.0 / EYES_PX))
+    without = figures(motion([1, 1]), frames)["present 1"]
+    assert (without.error_max, without.settled_mean, without.settled_max) == (got.error_max, None, None)
 
 
 def test_the_nearest_face_counts_and_any_other_is_false():
@@ -87,8 +100,17 @@ def test_a_segment_that_moves_has_no_deviation():
 
 
 def test_a_clip_cut_short_is_evaluated_as_far_as_it_goes():
-    got = figures(motion([1, 1, 0, 0]), [[mesh_at((50, 50))]] * 2)
-    assert list(got) == ["present 1"]
+    here = [mesh_at((50, 50))]
+    got = figures(motion([1, 1, 0, 0, 1]), [here, here, []])
+    assert {name: (one.found, one.frames) for name, one in got.items()} == {"present 1": (2, 2), "absent 1": (0, 2)}
+    steady = figures(motion([1] * 30), [here] * 29)["present 1"]
+    assert (steady.found, steady.frames, steady.deviation) == (29, 30, pytest.approx(0.0))
+    assert figures(motion([1, 0, 1, 1]), [here, [], []])["present 2"].frames_to_reacquire is None
+
+
+def test_frames_after_the_end_of_the_truth_are_not_judged():
+    got = figures(motion([1]), [[mesh_at((50, 50))], [mesh_at((500, 50))]])["present 1"]
+    assert (got.found, got.frames, got.false_frames) == (1, 1, 0)
 
 
 def test_only_the_segment_after_an_absence_has_frames_to_be_back():

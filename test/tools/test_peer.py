@@ -76,9 +76,63 @@ def test_a_peer_that_died_in_a_clip_is_there_for_the_next_and_for_pictures(stand
     assert len(stand_in.still(image(1)).faces) == 1
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"thank you",
+        b"\xff\xfe",
+        b"[1, 2]",
+        b'{"ms": 1.0}',
+        b'{"shape": 3, "ms": 1.0}',
+        b'{"shape": [1, 5, 3], "ms": 1.0}',
+        b'{"shape": [-1, 478, 3], "ms": 1.0}',
+        b'{"shape": [4, 478, 3], "ms": 1.0}',
+        b'{"shape": [1, 478, 3]}',
+        b'{"shape": [1, 478, 3], "ms": NaN}',
+        b'{"shape": [1, 478, 3], "ms": "soon"}',
+    ],
+)
+def test_an_answer_that_makes_no_sense_concerns_one_picture(stand_in, line):
+    before = stand_in.about()["pid"]
+    with pytest.raises(FaceMeshError, match="gives an answer that makes no sense"):
+        stand_in.still(spelt(line))
+    assert len(stand_in.still(image(1)).faces) == 1
+    assert stand_in.about()["pid"] != before
+
+
+def test_points_that_are_not_finite_are_refused(stand_in):
+    head = b'{"shape": [1, 478, 3], "ms": 1.0}\n' + np.full(478 * 3, np.nan, np.float32).tobytes()
+    with pytest.raises(FaceMeshError, match="points that are not finite"):
+        stand_in.still(spelt(head))
+
+
+def spelt(text):
+    """A picture at which the stand-in answers with this."""
+    pixels = np.zeros((-(-len(text) // 57), 19, 3), np.uint8)
+    pixels.reshape(-1)[: len(text)] = np.frombuffer(text, np.uint8)
+    return pixels
+
+
 def test_a_python_without_the_peer_is_told_at_the_start(tmp_path):
-    with pytest.raises(FaceMeshError, match="No module named 'mediapipe': name the python of"):
+    with pytest.raises(FaceMeshError, match="name the python of .* No module named 'mediapipe'"):
         MediaPipe(Path(sys.executable), 1, 1, tmp_path / "log")
+
+
+def test_a_peer_that_says_nothing_has_an_empty_log(tmp_path):
+    (tmp_path / "log").write_text("an earlier run")
+    with pytest.raises(FaceMeshError, match=r"with status 0; its log, .*log, is empty$"):
+        MediaPipe(Path("/bin/true"), 1, 1, tmp_path / "log")
+
+
+def test_a_log_that_cannot_be_written_is_told(tmp_path):
+    with pytest.raises(FaceMeshError, match=r"cannot be started.*Is a directory"):
+        MediaPipe(Path(sys.executable), 1, 1, tmp_path, STAND_IN)
+
+
+def test_the_peer_is_isolated_from_the_modules_around_it(tmp_path, monkeypatch):
+    (tmp_path / "json.py").write_text("raise SystemExit('not the library json')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    MediaPipe(Path(sys.executable), 1, 1, tmp_path / "log", STAND_IN).close()
 
 
 def test_a_python_that_is_named_is_taken(tmp_path):
@@ -102,7 +156,7 @@ def pip(monkeypatch, tmp_path):
         return subprocess.CompletedProcess(command, commands.status, "", "so\nERROR: No matching distribution")
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(peer.venv, "create", lambda folder, **_: folder.mkdir(parents=True))
+    monkeypatch.setattr(peer.venv, "create", lambda folder, **_: (folder / "bin").mkdir(parents=True))
     monkeypatch.setattr(peer.subprocess, "run", run)
     return commands
 
@@ -110,17 +164,35 @@ def pip(monkeypatch, tmp_path):
 def test_the_environment_is_made_once(pip, tmp_path):
     python = peer_python(None)
     assert python == tmp_path / "cache" / "facemesh_ros" / "peer-mediapipe-0.10.21" / "bin" / "python"
-    assert pip[0][0] == str(python) and pip[0][-1] == "mediapipe==0.10.21"
+    assert python.parent.is_dir() and pip[0][-1] == "mediapipe==0.10.21"
     assert peer_python(None) == python
     assert len(pip) == 1
+    assert [path.name for path in cache_folder().iterdir()] == ["peer-mediapipe-0.10.21"]
 
 
 def test_an_environment_that_was_cut_short_is_made_anew(pip):
     pip.status = 1
     with pytest.raises(FaceMeshError, match=r"(?s)Python 3\.9 to 3\.12.*--peer-python PATH.*No matching distribution"):
         peer_python(None)
+    assert list(cache_folder().iterdir()) == []
     pip.status = 0
     peer_python(None)
+    assert len(pip) == 2
+
+
+def test_two_runs_may_make_the_environment_at_once(pip, monkeypatch):
+    """The second one begins and ends while the first one waits for pip, and neither takes away what the other has."""
+    slow = peer.subprocess.run
+
+    def run(command, **how):
+        monkeypatch.setattr(peer.subprocess, "run", slow)
+        Path(command[0]).write_text("the first one's")
+        peer_python(None).write_text("the second one's")
+        assert Path(command[0]).read_text() == "the first one's"
+        return slow(command, **how)
+
+    monkeypatch.setattr(peer.subprocess, "run", run)
+    assert peer_python(None).read_text() == "the second one's"
     assert len(pip) == 2
 
 

@@ -15,8 +15,9 @@ from made_faces import (
 from rich.console import Console
 
 from facemesh_ros.tools.evaluation.datasets import read_data
+from facemesh_ros.tools.evaluation.examiner import Examiner
 from facemesh_ros.tools.evaluation.figures import figures
-from facemesh_ros.tools.evaluation.records import Evaluation, Examiner
+from facemesh_ros.tools.evaluation.records import Evaluation
 from facemesh_ros.tools.evaluation.report import LEAST_WIDTH, Sheet, sheets
 from facemesh_ros.tools.evaluation.subjects import Found
 
@@ -52,7 +53,7 @@ def made(folder, *subjects):
 
 def subject(name="ours", center=OFF_5_PX, identity=1):
     face = Found(found(center).points, found(center).points if identity else None, identity)
-    return Scripted(name, [result(face, ms=4.0)] * 4, [result(face)] * 3)
+    return Scripted(name, [result(face, ms=4.0)] * 4, [result(face)] * 8)
 
 
 def rows(sheet):
@@ -82,9 +83,28 @@ def test_two_subjects_stand_one_above_the_other(data):
     ]
     assert rows(tables[TITLES[4]])[0] == ["2 pictures", "ours", "1/2", "0/2", "0", "0", "1 on 1", "4.0", "4.0"]
     assert rows(tables[TITLES[5]])[0] == ["clip", "ours", "3/3", "1:3", "0", "1", "0", "1.0", "1.0"]
-    assert rows(tables[TITLES[6]]) == [["clip", "ours", "1", "0", "0", "0"], ["clip", "peer", "no ids", "–", "–", "–"]]
+    assert rows(tables[TITLES[6]]) == [
+        ["clip", "ours", "1", "0", "0", "0", "0"],
+        ["clip", "peer", "no ids", "–", "–", "–", "–"],
+    ]
     assert rows(tables[TITLES[7]])[1] == ["clip", "peer", "0.0000", "0.0000", "0.0000", "–", "–", "–"]
-    assert rows(tables[TITLES[8]])[1] == ["clip: present 1", "peer", "3/3", "0.0000", "0.0000", "–", "0", "–"]
+    assert rows(tables[TITLES[8]])[1] == [
+        "clip: present 1",
+        "peer",
+        "3/3",
+        "0.0000 / 0.0000",
+        "0.0000 / 0.0000",
+        "–",
+        "0",
+        "–",
+    ]
+
+
+def test_a_face_that_is_never_found_again_is_told_from_one_that_was_never_away(data):
+    write_motion(data / "video" / "clip_gt.csv", [1, 0, 1])
+    blind = Scripted("blind", [result(found())] * 4, [result()] * 9)
+    tables = made(data, subject(), blind)
+    assert [row[-1] for row in rows(tables[TITLES[8]])] == ["–", "–", "–", "–", "0", "never"]
 
 
 def test_one_subject_has_no_table_of_what_all_have_found(data):

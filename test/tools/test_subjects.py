@@ -51,4 +51,5 @@ def test_a_new_stream_knows_no_one(library, face_rgb):
 def test_the_library_says_what_it_is(library):
     about = library.about()
     assert (about["version"], about["device"]) == ("1.2.3", "cpu")
+    assert about["threads"] >= 1
     assert (about["config"]["max_faces"], about["config"]["max_faces (stills)"]) == (2, 3)

@@ -5,7 +5,8 @@ from made_faces import Scripted, annotated, found, result, write_clip_of, write_
 
 from facemesh_ros.tools.evaluation.contact_sheet import contact_sheet
 from facemesh_ros.tools.evaluation.datasets import read_data
-from facemesh_ros.tools.evaluation.records import Evaluation, Examiner
+from facemesh_ros.tools.evaluation.examiner import Examiner
+from facemesh_ros.tools.evaluation.records import Evaluation
 from facemesh_ros.tools.evaluation.worst import MOST, tiles, worst
 
 
@@ -40,6 +41,12 @@ def test_missed_faces_come_by_size_in_turn_with_pictures_by_number(tmp_path):
     ]
 
 
+def test_a_crowd_is_shown_large(tmp_path):
+    write_counted(tmp_path, [("images/b.png", 7, "a few"), ("images/c.png", 8, "a crowd")])
+    made = tiles(cases(tmp_path, Scripted("ours", [result()] * 2))["missed"])
+    assert [(tile.caption[0], tile.columns) for tile in made] == [("c.png", 4), ("b.png", 1)]
+
+
 def test_false_faces_and_faces_found_twice(tmp_path):
     write_gt(tmp_path, [("gt/a.png", "s", True, [annotated(bbox_size=60.0)])])
     write_counted(tmp_path, [("images/b.png", 0, "dogs"), ("images/c.png", 1, "one")])
@@ -65,16 +72,18 @@ def test_errors_come_the_largest_first(tmp_path):
 
 
 def test_ids_that_change_return_or_come_late(tmp_path):
-    write_clip_of(tmp_path, 5)
-    frames = [result(found(identity=1)), result(found(identity=2)), result(), result(found(identity=1)),
-              result(found(identity=1), found((400, 50), identity=3))]  # fmt: skip
+    write_clip_of(tmp_path, 6)
+    frames = [result(found(identity=1)), result(found(identity=2)), result(), result(found((500, 50), identity=1)),
+              result(found((500, 50), identity=1), found((800, 50), identity=3)),
+              result(found((500, 50), identity=1), found((890, 50), identity=4))]  # fmt: skip
     shown = cases(tmp_path, Scripted("ours", frames=frames))["ids"]
     assert [(case.frame, case.why[0]) for case in shown] == [
         (1, "id 1 becomes 2"),
+        (5, "id 3 comes back as 4"),
         (3, "id 1 returns"),
         (4, "id 3 is new"),
     ]
-    assert "ids" not in cases(tmp_path, Scripted("peer", frames=[result(found())] * 5))
+    assert "ids" not in cases(tmp_path, Scripted("peer", frames=[result(found())] * 6))
 
 
 def test_a_sheet_has_no_more_than_its_tiles(tmp_path):

@@ -35,14 +35,14 @@ class Accuracy:
     def of(cls, found: NDArray[Any], truth: NDArray[Any], size_px: float) -> Accuracy:
         """Compare (68, 2) px with (68, 2) px; ``size_px`` is √(width·height) of the annotated points."""
         inner, every = mean_distance(found[INNER], truth[INNER]), mean_distance(found, truth)
-        iod, size = eye_distance(truth), size_px
+        iod, size = eye_distance68(truth), size_px
         return cls(inner / iod, every / iod, inner / size, every / size)
 
 
 ACCURACIES = ("nme51_iod", "nme68_iod", "nme51_bbox", "nme68_bbox")
 
 
-def eye_distance(points68: NDArray[Any]) -> float:
+def eye_distance68(points68: NDArray[Any]) -> float:
     """Return the distance of the outer corners of the eyes, px."""
     return float(np.linalg.norm(points68[_LEFT_EYE] - points68[_RIGHT_EYE]))
 

@@ -47,6 +47,13 @@ class Tile:
     """(68, 2) px."""
     caption: tuple[str, ...]
     """At most three lines of ASCII; what is too long is cut in the middle."""
+    columns: int = 1
+    """Of the sheet: how wide, and so how large, it is shown."""
+
+    @property
+    def shown_px(self) -> int:
+        """Side of the tile on the sheet."""
+        return self.columns * (TILE_PX + _GAP_PX) - _GAP_PX
 
 
 def around(points: NDArray[Any], margin: float) -> tuple[NDArray[np.float64], float]:
@@ -62,24 +69,37 @@ def whole(image_rgb: UInt8) -> tuple[NDArray[np.float64], float]:
 
 
 def contact_sheet(tiles: Sequence[Tile]) -> UInt8:
-    """Return (H, W, 3) uint8 RGB: at least one tile, in rows."""
-    cell_h, cell_w = TILE_PX + _LINES * _LINE_PX + 2 * _GAP_PX, TILE_PX + _GAP_PX
-    columns = min(COLUMNS, len(tiles))
-    rows = -(-len(tiles) // columns)
-    sheet = np.empty((rows * cell_h + _GAP_PX, columns * cell_w + _GAP_PX, 3), np.uint8)
+    """Return (H, W, 3) uint8 RGB: at least one tile, in rows, those over many columns first."""
+    rows = []
+    for columns in sorted({tile.columns for tile in tiles}, reverse=True):
+        alike = [_captioned(tile) for tile in tiles if tile.columns == columns]
+        a_row = COLUMNS // columns
+        rows += [np.concatenate(alike[i : i + a_row], axis=1) for i in range(0, len(alike), a_row)]
+    width = max(row.shape[1] for row in rows)
+    sheet = np.empty((sum(map(len, rows)) + _GAP_PX, width + _GAP_PX, 3), np.uint8)
     sheet[:] = _PAPER
-    for index, tile in enumerate(tiles):
-        top, left = (index // columns) * cell_h + _GAP_PX, (index % columns) * cell_w + _GAP_PX
-        sheet[top : top + TILE_PX, left : left + TILE_PX] = draw_tile(tile)
-        for line, text in enumerate(tile.caption[:_LINES]):
-            place = (left + 2, top + TILE_PX + (line + 1) * _LINE_PX - 4)
-            color = _FIRST_INK if line == 0 else _INK
-            cv2.putText(sheet, fitted(text), place, _FONT, _FONT_SCALE, color, 1, cv2.LINE_AA)
+    top = 0
+    for row in rows:
+        sheet[top : top + len(row), : row.shape[1]] = row
+        top += len(row)
     return sheet
 
 
+def _captioned(tile: Tile) -> UInt8:
+    """Return (H, W, 3) uint8 RGB: the tile, its caption under it, a gap on the left and above."""
+    side = tile.shown_px
+    block = np.empty((side + _LINES * _LINE_PX + 2 * _GAP_PX, side + _GAP_PX, 3), np.uint8)
+    block[:] = _PAPER
+    block[_GAP_PX : _GAP_PX + side, _GAP_PX:] = draw_tile(tile)
+    for line, text in enumerate(tile.caption[:_LINES]):
+        place = (_GAP_PX + 2, _GAP_PX + side + (line + 1) * _LINE_PX - 4)
+        color = _FIRST_INK if line == 0 else _INK
+        cv2.putText(block, fitted(text, side), place, _FONT, _FONT_SCALE, color, 1, cv2.LINE_AA)
+    return block
+
+
 def draw_tile(tile: Tile) -> UInt8:
-    """Return (TILE_PX, TILE_PX, 3) uint8 RGB."""
+    """Return (shown_px, shown_px, 3) uint8 RGB."""
     canvas, scale, origin_xy = _cut(tile)
     faces = [_face(mesh, scale, origin_xy) for mesh in tile.meshes]
     canvas = draw_faces(canvas, faces, order="rgb")
@@ -102,9 +122,9 @@ def _cut(tile: Tile) -> tuple[UInt8, float, NDArray[np.float64]]:
     x0, y0, x1, y1 = max(left, 0), max(top, 0), min(left + side, width), min(top + side, height)
     if x0 < x1 and y0 < y1:
         square[y0 - top : y1 - top, x0 - left : x1 - left] = _brightened(tile.image_rgb[y0:y1, x0:x1])
-    scale = TILE_PX / side
+    scale = tile.shown_px / side
     how = cv2.INTER_AREA if scale < 1.0 else cv2.INTER_CUBIC
-    canvas = np.asarray(cv2.resize(square, (TILE_PX, TILE_PX), interpolation=how), np.uint8)
+    canvas = np.asarray(cv2.resize(square, (tile.shown_px, tile.shown_px), interpolation=how), np.uint8)
     return canvas, scale, np.array([left, top]) - 0.5 + 0.5 / scale
 
 
@@ -130,12 +150,12 @@ def _face(mesh: NDArray[Any], scale: float, origin_xy: NDArray[np.float64]) -> F
     return Face(1, _OUT_OF_SIGHT, shown, shown)
 
 
-def fitted(text: str) -> str:
+def fitted(text: str, width_px: int = TILE_PX) -> str:
     """Cut a line of ASCII in the middle so that it fits under a tile."""
     text = text.encode("ascii", "replace").decode()
     for keep in range(len(text), 8, -1):
         half = keep // 2
         shown = text if keep == len(text) else f"{text[:half]}..{text[-(keep - half) :]}"
-        if cv2.getTextSize(shown, _FONT, _FONT_SCALE, 1)[0][0] <= TILE_PX - 4:
+        if cv2.getTextSize(shown, _FONT, _FONT_SCALE, 1)[0][0] <= width_px - 4:
             return shown
     return text[:8]

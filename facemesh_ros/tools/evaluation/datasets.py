@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facemesh_ros.errors import InputError
-from facemesh_ros.tools.evaluation.accuracy import eye_distance, face_size
+from facemesh_ros.tools.evaluation.accuracy import eye_distance68, face_size
 from facemesh_ros.tools.evaluation.ibug68 import Ibug68
 from facemesh_ros.tools.evaluation.motion import Motion
 from facemesh_ros.tools.evaluation.rotations import NAMES, Angles
@@ -166,7 +166,7 @@ def _face(face: dict[str, Any]) -> AnnotatedFace:
     points = np.asarray(face["pts68"], np.float64)
     if points.shape != (68, 2) or not np.isfinite(points).all():
         raise ValueError(f"pts68 has shape {points.shape}; it must be 68 finite x, y")
-    if eye_distance(points) == 0.0:
+    if eye_distance68(points) == 0.0:
         raise ValueError("the outer corners of the eyes, 36 and 45 of pts68, are the same point")
     pose = _angles(face.get("pose"))
     binned = pose if pose is not None else _angles(face.get("pose_approx"))
@@ -196,12 +196,16 @@ def _counted(folder: Path, table: Any) -> list[CountedImage]:
 
 
 def _clips(folder: Path) -> list[Clip]:
-    videos = sorted(path for path in (folder / VIDEO).glob("*") if path.suffix.lower() in VIDEO_SUFFIXES)
+    videos = sorted(path for path in (folder / VIDEO).glob("*") if _is_video(path))
     truths = [path.with_name(f"{path.stem}_gt.csv") for path in videos]
     return [
         Clip(path, str(path.relative_to(folder)), truth if truth.is_file() else None)
         for path, truth in zip(videos, truths, strict=True)
     ]
+
+
+def _is_video(path: Path) -> bool:
+    return path.suffix.lower() in VIDEO_SUFFIXES and path.is_file()
 
 
 def read_motion(path: Path) -> Motion:
@@ -232,9 +236,10 @@ def read_image_rgb(path: Path) -> UInt8:
         InputError: there is no such file, or OpenCV cannot read it.
     """
     try:
-        image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+        encoded = np.fromfile(path, np.uint8)
+        image = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED) if len(encoded) else None
     except (OSError, cv2.error) as error:
-        raise InputError(f"the picture {path} cannot be read: {error}") from error
+        raise InputError(f"the picture {path} cannot be read: {' '.join(str(error).split())}") from error
     if image is None:
         raise InputError(f"the picture {path} cannot be read: OpenCV does not know the format, or it is cut short")
     if image.dtype == np.uint16:

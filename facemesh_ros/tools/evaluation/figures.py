@@ -30,6 +30,11 @@ WEAK_SOURCE = "YouTube Faces"
 """Annotated by machine and visibly offset; "strong" is every other source."""
 
 
+def is_strong(source: str) -> bool:
+    """Tell whether the annotation is by hand."""
+    return WEAK_SOURCE not in source
+
+
 class Case:
     """An annotated face that counts, and each subject's score of it."""
 
@@ -37,11 +42,6 @@ class Case:
         self.face: AnnotatedFace = record.faces[index]
         self.source = record.image.source
         self.scores: dict[str, Score | None] = {name: one.scores[index] for name, one in record.subjects.items()}
-
-    @property
-    def is_strong(self) -> bool:
-        """Whether the annotation is by hand."""
-        return WEAK_SOURCE not in self.source
 
 
 def figures(evaluation: Evaluation, subjects: Sequence[str]) -> Figures:
@@ -67,7 +67,7 @@ def _annotated(records: Sequence[AnnotatedRecord], subjects: Sequence[str]) -> F
 
 
 def _groups(cases: Sequence[Case]) -> list[tuple[str, list[Case]]]:
-    strong = [case for case in cases if case.is_strong]
+    strong = [case for case in cases if is_strong(case.source)]
     sources = dict.fromkeys(case.source for case in cases)
     groups = [("all", list(cases)), ("strong", strong)]
     groups += [(source, [case for case in cases if case.source == source]) for source in sources]
@@ -226,10 +226,11 @@ def ids_of(one: Watched) -> Mapping[str, int] | None:
     ids = identities(one)
     if ids is None:
         return None
-    events = id_events(ids, one.chains)
+    events = id_events(ids, one.chains, one.resumptions)
     return {
         "used": len(events.used),
         "switches": len(events.switches),
+        "renamed": len(events.renamed),
         "returned": len(events.returned),
         "late": len(events.late),
     }

@@ -18,6 +18,7 @@ import os
 import platform
 import sys
 import time
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -48,7 +49,8 @@ class Peer:
             min_tracking_confidence=CONFIDENCE,
         )
         self._graphs[mode].process(np.zeros((64, 64, 3), np.uint8))
-        return {"version": mediapipe.__version__, "python": platform.python_version(), "numpy": np.__version__}
+        versions = {"version": mediapipe.__version__, "python": platform.python_version(), "numpy": np.__version__}
+        return {**versions, "threads": threads()}
 
     def process(self, mode: str, image_rgb: NDArray[np.uint8]) -> tuple[NDArray[np.float32], float]:
         """Return (faces, 478, 3) float32 px, and the time in ms from the image to the array."""
@@ -58,6 +60,12 @@ class Peer:
         height, width = image_rgb.shape[:2]
         points = points.reshape(-1, POINTS, 3) * np.array([width, height, width], np.float32)
         return points, 1e3 * (time.perf_counter() - start_s)
+
+
+def threads() -> int | None:
+    """Return how many threads this process has, of Python and others; None where Linux does not tell."""
+    tasks = Path("/proc/self/task")
+    return len(list(tasks.iterdir())) if tasks.is_dir() else None
 
 
 def answer(peer: Peer, request: dict[str, Any], source: BinaryIO) -> tuple[dict[str, Any], bytes]:

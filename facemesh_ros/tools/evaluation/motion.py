@@ -71,37 +71,55 @@ class SegmentFigures:
 
     name: str
     frames: int
+    """Of the truth; a clip cut short may have fewer."""
     present: bool
     """Whether the picture is in every frame."""
     found: int
     """Frames in which the face was found."""
     error_mean: float | None
+    """From the still reference."""
     error_max: float | None
+    settled_mean: float | None
+    """From the settled reference."""
+    settled_max: float | None
     deviation: float | None
     """Mean over the points of their standard deviation from frame to frame, in a segment at rest."""
     false_frames: int
     """Frames with a face where there is none."""
+    after_absence: bool
+    """Whether the picture comes back where the segment begins."""
     frames_to_reacquire: int | None
-    """Frames missed after the picture came back; None where it did not come back, or was not found again."""
+    """Frames missed after that; None where it did not come back, or was not found again."""
 
 
 def segment_figures(
-    motion: Motion, reference: NDArray[Any], frames: Sequence[Sequence[NDArray[Any]]]
+    motion: Motion,
+    reference: NDArray[Any],
+    settled: NDArray[Any] | None,
+    frames: Sequence[Sequence[NDArray[Any]]],
 ) -> list[SegmentFigures]:
     """Compare what was found in a clip with where it should be.
 
     Args:
         motion: the truth.
-        reference: (N, 3) px: what the same subject finds on the picture itself.
-        frames: for each frame the meshes (N, 3) px found; a clip cut short has fewer than the truth.
+        reference: (N, 3) px: what the same subject finds on the picture itself, as a still.
+        settled: (N, 3) px: what it finds there as a stream, once it has settled; None where it finds nothing.
+        frames: for each frame the meshes (N, 3) px found; where there are fewer than in the truth, or more, those that
+            are in both are judged, and segments without any are left out.
     """
     count = min(len(frames), len(motion.present))
-    nearest = [_nearest(motion, reference, frames[frame], frame) for frame in range(count)]
-    return [_figures(segment, motion, nearest, frames) for segment in segments(motion) if segment.stop <= count]
+    nearest = [_nearest(motion, reference, settled, frames[frame], frame) for frame in range(count)]
+    return [_figures(segment, motion, nearest, frames) for segment in segments(motion) if segment.start < count]
 
 
-_Match = tuple[float, int]
-"""Error as a share of the eye distance, and index of the face."""
+@dataclass(frozen=True)
+class _Match:
+    """The face that is the one, in one frame."""
+
+    index: int
+    error: float
+    """As a share of the eye distance."""
+    settled: float | None
 
 
 def expected_points(motion: Motion, reference: NDArray[Any], frame: int) -> NDArray[np.float64]:
@@ -110,37 +128,59 @@ def expected_points(motion: Motion, reference: NDArray[Any], frame: int) -> NDAr
     return np.asarray(np.asarray(reference, np.float64)[:, :2] @ affine[:, :2].T + affine[:, 2], np.float64)
 
 
-def _nearest(motion: Motion, reference: NDArray[Any], meshes: Sequence[NDArray[Any]], frame: int) -> _Match | None:
-    """Return the face nearest to the truth; None where the picture is absent or nothing is near."""
+def _nearest(
+    motion: Motion,
+    reference: NDArray[Any],
+    settled: NDArray[Any] | None,
+    meshes: Sequence[NDArray[Any]],
+    frame: int,
+) -> _Match | None:
+    """Return the face nearest to the still reference; None where the picture is absent or nothing is near."""
     if not motion.present[frame] or not meshes:
         return None
     expected = expected_points(motion, reference, frame)
-    scale = eye_distance(expected)
-    errors = [
-        float(np.linalg.norm(mesh[:SURFACE_POINTS, :2] - expected[:SURFACE_POINTS], axis=1).mean()) / scale
-        for mesh in meshes
-    ]
+    errors = [_error(mesh, expected) for mesh in meshes]
     best = int(np.argmin(errors))
-    return (errors[best], best) if errors[best] <= ASTRAY else None
+    if errors[best] > ASTRAY:
+        return None
+    own = None if settled is None else _error(meshes[best], expected_points(motion, settled, frame))
+    return _Match(best, errors[best], own)
+
+
+def _error(mesh: NDArray[Any], expected: NDArray[np.float64]) -> float:
+    """Return the mean distance of (N, 3) px from (N, 2) px, as a share of the eye distance of the latter."""
+    lengths = np.linalg.norm(mesh[:SURFACE_POINTS, :2] - expected[:SURFACE_POINTS], axis=1)
+    return float(lengths.mean()) / eye_distance(expected)
 
 
 def _figures(
     segment: Segment, motion: Motion, nearest: Sequence[_Match | None], frames: Sequence[Sequence[NDArray[Any]]]
 ) -> SegmentFigures:
-    span = range(segment.start, segment.stop)
-    errors = [match[0] for frame in span if (match := nearest[frame]) is not None]
+    span = _judged(segment, nearest)
+    matches = [match for frame in span if (match := nearest[frame]) is not None]
+    errors = [match.error for match in matches]
+    own = [match.settled for match in matches if match.settled is not None]
     false = sum(len(frames[frame]) > (nearest[frame] is not None) for frame in span)
+    comes_back = segment.start > 0 and bool(motion.present[segment.start] > motion.present[segment.start - 1])
     return SegmentFigures(
         name=segment.name,
-        frames=len(span),
+        frames=segment.stop - segment.start,
         present=bool(motion.present[segment.start : segment.stop].all()),
         found=len(errors),
         error_mean=float(np.mean(errors)) if errors else None,
         error_max=max(errors, default=None),
+        settled_mean=float(np.mean(own)) if own else None,
+        settled_max=max(own, default=None),
         deviation=_deviation(segment, motion, nearest, frames),
         false_frames=false,
-        frames_to_reacquire=_frames_to_reacquire(segment, motion, nearest),
+        after_absence=comes_back,
+        frames_to_reacquire=next((n for n, frame in enumerate(span) if comes_back and nearest[frame]), None),
     )
+
+
+def _judged(segment: Segment, nearest: Sequence[_Match | None]) -> range:
+    """Return the frames of a segment that the clip has."""
+    return range(segment.start, min(segment.stop, len(nearest)))
 
 
 def _deviation(
@@ -149,16 +189,10 @@ def _deviation(
     affines = motion.frame_from_picture[segment.start : segment.stop]
     if not motion.present[segment.start : segment.stop].all() or not np.allclose(affines, affines[0]):
         return None
-    settled = range(segment.start + SETTLING_FRAMES, segment.stop)
-    meshes = [frames[frame][match[1]] for frame in settled if (match := nearest[frame]) is not None]
+    settled = _judged(segment, nearest)[SETTLING_FRAMES:]
+    meshes = [frames[frame][match.index] for frame in settled if (match := nearest[frame]) is not None]
     if len(meshes) < 2:
         return None
     points = np.stack([np.asarray(mesh, np.float64)[:SURFACE_POINTS, :2] for mesh in meshes])
     scale = float(np.mean([eye_distance(mesh) for mesh in meshes]))
     return float(np.sqrt(points.var(axis=0).sum(axis=1)).mean()) / scale
-
-
-def _frames_to_reacquire(segment: Segment, motion: Motion, nearest: Sequence[_Match | None]) -> int | None:
-    if segment.start == 0 or motion.present[segment.start - 1] or not motion.present[segment.start]:
-        return None
-    return next((frame - segment.start for frame in range(segment.start, segment.stop) if nearest[frame]), None)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import os
-import shutil
 import subprocess
 import sys
 import venv
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 from facemesh_ros.errors import FaceMeshError
+from facemesh_ros.tools.evaluation.mediapipe_worker import POINTS
 from facemesh_ros.tools.evaluation.subjects import Found, Result, Subject
 from facemesh_ros.tools.evaluation.worker import Worker
 from facemesh_ros.types import UInt8
@@ -36,11 +38,9 @@ def peer_python(given: Path | None) -> Path:
             raise FaceMeshError(f"--peer-python: there is no file {given}; name the python of an environment with it")
         return given
     folder = cache_folder() / f"peer-{PACKAGE}-{VERSION}"
-    python = folder / "bin" / "python"
-    if not (folder / "complete").is_file():
-        _make_environment(folder, python)
-        (folder / "complete").touch()
-    return python
+    if not folder.is_dir():
+        _make_environment(folder)
+    return folder / "bin" / "python"
 
 
 def cache_folder() -> Path:
@@ -49,16 +49,32 @@ def cache_folder() -> Path:
     return (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "facemesh_ros"
 
 
-def _make_environment(folder: Path, python: Path) -> None:
-    """Make a virtual environment with the peer; one that was cut short is made anew."""
+def _make_environment(folder: Path) -> None:
+    """Make a virtual environment with the peer, which appears only when it is complete: runs may make it at once."""
     try:
-        shutil.rmtree(folder, ignore_errors=True)
-        venv.create(folder, with_pip=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=folder.parent) as temporary:
+            made = Path(temporary, folder.name)
+            venv.create(made, with_pip=True)
+            _install(made / "bin" / "python")
+            _publish(made, folder)
     except (OSError, subprocess.CalledProcessError) as error:
         raise FaceMeshError(
             f"no virtual environment can be made in {folder} ({error}); install python3-venv, set XDG_CACHE_HOME to a "
             f"folder that can be written, or name an interpreter that has {PACKAGE} with --peer-python"
         ) from error
+
+
+def _publish(made: Path, folder: Path) -> None:
+    """Move an environment to its place, unless another run was faster."""
+    try:
+        made.rename(folder)
+    except OSError:
+        if not folder.is_dir():
+            raise
+
+
+def _install(python: Path) -> None:
     command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", f"{PACKAGE}=={VERSION}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
@@ -85,17 +101,17 @@ class MediaPipe(Subject):
         self._command = [str(python), "-I", str(script)]
         self._max_faces = {"still": still_faces, "stream": stream_faces}
         self._log = log
-        self._log.unlink(missing_ok=True)
         self._worker: Worker | None = None
         self._opened: set[str] = set()
         self._about: dict[str, Any] = {}
         try:
+            self._log.write_bytes(b"")
             self._open("still")
-        except FaceMeshError as error:
+        except (OSError, FaceMeshError) as error:
             self.close()
             raise FaceMeshError(
-                f"{error}: name the python of an environment that has {PACKAGE}=={VERSION} with --peer-python, or "
-                "leave that out to have one made"
+                f"{PACKAGE} {VERSION} cannot be started: name the python of an environment that has it with "
+                f"--peer-python, or leave that out to have one made. {error}"
             ) from error
 
     def still(self, image_rgb: UInt8) -> Result:
@@ -137,6 +153,17 @@ class MediaPipe(Subject):
         assert self._worker is not None
         request = {"do": "process", "mode": mode, "shape": image_rgb.shape}
         answer = self._worker.ask(request, np.ascontiguousarray(image_rgb).tobytes())
+        if not _makes_sense(answer, self._max_faces[mode]):
+            raise self._worker.refused(answer)
         shape = tuple(answer["shape"])
-        points = np.frombuffer(self._worker.read(4 * int(np.prod(shape))), np.float32).reshape(shape)
+        points = np.frombuffer(self._worker.read(4 * math.prod(shape)), np.float32).reshape(shape)
+        if not np.isfinite(points).all():
+            raise self._worker.refused("points that are not finite")
         return Result(tuple(Found(face) for face in points), float(answer["ms"]))
+
+
+def _makes_sense(answer: Mapping[str, Any], most_faces: int) -> bool:
+    """Tell whether the head of an answer announces so many faces of 478 points and a time."""
+    shapes = [[faces, POINTS, 3] for faces in range(most_faces + 1)]
+    ms = answer.get("ms")
+    return answer.get("shape") in shapes and isinstance(ms, (int, float)) and math.isfinite(ms) and ms >= 0.0

@@ -2,41 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from facemesh_ros.errors import FaceMeshError, InputError
 from facemesh_ros.tools.evaluation.accuracy import Accuracy
-from facemesh_ros.tools.evaluation.datasets import (
-    AnnotatedFace,
-    AnnotatedImage,
-    Clip,
-    CountedImage,
-    Data,
-    read_image_rgb,
-    read_motion,
-)
-from facemesh_ros.tools.evaluation.matching import Verdict, duplicates, judge
-from facemesh_ros.tools.evaluation.motion import SegmentFigures, segment_figures
-from facemesh_ros.tools.evaluation.rotations import Angles, angles_from_rotation, rotation_of_mesh, rotation_of_pose
-from facemesh_ros.tools.evaluation.subjects import Found, Result, Subject
-from facemesh_ros.tools.evaluation.tracks import Chain, chains
-from facemesh_ros.tools.sources import open_source
-from facemesh_ros.types import UInt8
+from facemesh_ros.tools.evaluation.datasets import AnnotatedFace, AnnotatedImage, Clip, CountedImage
+from facemesh_ros.tools.evaluation.matching import Verdict
+from facemesh_ros.tools.evaluation.motion import SegmentFigures
+from facemesh_ros.tools.evaluation.rotations import Angles
+from facemesh_ros.tools.evaluation.subjects import Result
+from facemesh_ros.tools.evaluation.tracks import Chain, Place
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Something that could not be evaluated and was left out."""
+    """Something that could not be evaluated, in whole or in part, and was left out."""
 
     name: str
     subject: str
     """Empty where the picture or clip itself is at fault."""
     message: str
+
+    def __str__(self) -> str:
+        return f"{' '.join(filter(None, (self.name, self.subject)))}: {self.message}"
 
 
 @dataclass(frozen=True)
@@ -99,6 +86,7 @@ class Watched:
 
     results: tuple[Result, ...]
     chains: list[Chain]
+    resumptions: list[tuple[Place, Place]]
     duplicates: tuple[tuple[int, ...], ...]
     """For each frame."""
     segments: tuple[SegmentFigures, ...]
@@ -124,138 +112,8 @@ class Evaluation:
     clips: list[ClipRecord] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
 
-
-@dataclass
-class Examiner:
-    """Shows every picture and frame to every subject in turn."""
-
-    subjects: Sequence[Subject]
-    data: Data
-    shift_px: float = 0.0
-    """Taken off x and y of everything that any subject finds."""
-    reference: NDArray[Any] | None = None
-    """(M, 3): a reference face for head poses from meshes; x right, y down, z away, looking at the viewer."""
-    advance: Callable[[str], None] = lambda _: None
-    """Told the name of each picture and clip before its turn, and "" after each frame."""
-
-    def __post_init__(self) -> None:
-        self._turn = 0
-        self._done = Evaluation()
-
-    def examine(self) -> Evaluation:
-        """Evaluate all of the data; what fails is noted and left out."""
-        for image in self.data.annotated:
-            self.advance(image.name)
-            subjects = {name: self._judged(image, result) for name, result in self._stills(image)}
-            counted = tuple(face for face in image.faces if not face.ignore)
-            self._done.annotated.append(AnnotatedRecord(image, counted, subjects))
-        for plain in self.data.counted:
-            self.advance(plain.name)
-            results = {name: Counted(result, _duplicates(result)) for name, result in self._stills(plain)}
-            self._done.counted.append(CountedRecord(plain, results))
-        for clip in self.data.clips:
-            self.advance(clip.name)
-            self._watch(clip)
-        return self._done
-
-    def _in_turn(self, subjects: Sequence[Subject]) -> Sequence[Subject]:
-        """Let another subject be the first each time, so that none always finds the caches warm."""
-        self._turn += 1
-        start = self._turn % max(len(subjects), 1)
-        return [*subjects[start:], *subjects[:start]]
-
-    def _stills(self, image: AnnotatedImage | CountedImage) -> Iterator[tuple[str, Result]]:
-        try:
-            image_rgb = read_image_rgb(image.path)
-        except InputError as error:
-            self._done.failures.append(Failure(image.name, "", str(error)))
-            return
-        for subject in self._in_turn(self.subjects):
-            result = self._still(subject, image_rgb, image.name)
-            if result is not None:
-                yield subject.name, result
-
-    def _still(self, subject: Subject, image_rgb: UInt8, name: str) -> Result | None:
-        try:
-            return subject.still(image_rgb).shifted(self.shift_px)
-        except FaceMeshError as error:
-            self._done.failures.append(Failure(name, subject.name, str(error)))
-            return None
-
-    def _judged(self, image: AnnotatedImage, result: Result) -> Judged:
-        meshes = [face.points for face in result.faces]
-        found68 = [self.data.mapping.points(mesh) for mesh in meshes]
-        faces = image.faces
-        truths, sizes_px = [face.points68 for face in faces], [face.size_px for face in faces]
-        verdict = judge(truths, sizes_px, [face.ignore for face in faces], image.complete, found68, meshes)
-        counted = [face for face in faces if not face.ignore]
-        scores = [
-            None if index is None else self._score(result.faces[index], index, found68[index], face)
-            for face, index in zip(counted, verdict.matches, strict=True)
-        ]
-        return Judged(result, verdict, tuple(scores))
-
-    def _score(self, found: Found, index: int, found68: NDArray[np.float64], truth: AnnotatedFace) -> Score:
-        reference, pose = self.reference, found.camera_from_head
-        angles = None if reference is None else angles_from_rotation(rotation_of_mesh(found.points, reference))
-        own = None if pose is None else angles_from_rotation(rotation_of_pose(pose))
-        return Score(index, Accuracy.of(found68, truth.points68, truth.size_px), angles, own)
-
-    def _watch(self, clip: Clip) -> None:
-        """Show the clip frame by frame; a subject that fails on a frame is out for this clip."""
-        results: dict[str, list[Result]] = {}
-        try:
-            source = open_source(clip.path)
-            active = [subject for subject in self.subjects if self._begins(subject, clip)]
-            results = {subject.name: [] for subject in active}
-            frames = 0
-            for frames, frame_bgr in enumerate(source, start=1):
-                image_rgb = np.ascontiguousarray(frame_bgr[..., ::-1])
-                for subject in self._in_turn(active):
-                    if not self._sees(subject, clip, image_rgb, (frames - 1) / source.rate_hz, results):
-                        active.remove(subject)
-                        del results[subject.name]
-                self.advance("")
-            subjects = {s.name: self._watched(s, clip, results[s.name]) for s in active}
-            self._done.clips.append(ClipRecord(clip, frames, source.rate_hz, subjects))
-        except InputError as error:
-            self._done.failures.append(Failure(clip.name, "", str(error)))
-
-    def _begins(self, subject: Subject, clip: Clip) -> bool:
-        try:
-            subject.begin_stream()
-        except FaceMeshError as error:
-            self._done.failures.append(Failure(clip.name, subject.name, str(error)))
-            return False
-        return True
-
-    def _sees(
-        self, subject: Subject, clip: Clip, image_rgb: UInt8, stamp: float, results: dict[str, list[Result]]
-    ) -> bool:
-        try:
-            results[subject.name].append(subject.frame(image_rgb, stamp).shifted(self.shift_px))
-        except FaceMeshError as error:
-            self._done.failures.append(Failure(clip.name, subject.name, str(error)))
-            return False
-        return True
-
-    def _watched(self, subject: Subject, clip: Clip, results: Sequence[Result]) -> Watched:
-        meshes = [[face.points for face in result.faces] for result in results]
-        segments = self._segments(subject, clip, meshes)
-        return Watched(tuple(results), chains(meshes), tuple(map(_duplicates, results)), segments)
-
-    def _segments(
-        self, subject: Subject, clip: Clip, meshes: list[list[NDArray[np.float32]]]
-    ) -> tuple[SegmentFigures, ...]:
-        """Compare with the known motion of what the same subject finds on the picture."""
-        if clip.truth is None or self.data.picture is None:
-            return ()
-        motion = read_motion(clip.truth)
-        still = self._still(subject, read_image_rgb(self.data.picture), clip.name)
-        if still is None or not still.faces:
-            return ()
-        return tuple(segment_figures(motion, still.faces[0].points, meshes))
-
-
-def _duplicates(result: Result) -> tuple[int, ...]:
-    return tuple(duplicates([face.points for face in result.faces]))
+    @property
+    def is_empty(self) -> bool:
+        """Whether no subject has a result."""
+        some = any(one.subjects for one in self.annotated) or any(one.subjects for one in self.counted)
+        return not (some or any(one.subjects for one in self.clips))

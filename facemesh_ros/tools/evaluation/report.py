@@ -184,15 +184,18 @@ _WatchedClips = Sequence[tuple[Figures, str, Figures]]
 
 
 def _ids_sheet(watched: _WatchedClips) -> Sheet:
-    kinds = ("used", "switches", "returned", "late")
+    kinds = ("used", "switches", "renamed", "returned", "late")
     rows = [
         (_stem(clip), name, *(str(one["ids"][kind]) for kind in kinds))
         if one["ids"] is not None
         else (_stem(clip), name, "no ids", *[NONE] * (len(kinds) - 1))
         for clip, name, one in watched
     ]
-    note = "Switches: in a chain of overlapping boxes. Late: new ids after the first frame with a face."
-    return Sheet("Clips: ids", note, ("clip", "", "used", "switches", "returned", "late"), tuple(rows))
+    note = (
+        "Switches: in a chain of overlapping boxes. Renamed: back at about the same place within 2 s under another id. "
+        "Late: new ids after the first frame with a face."
+    )
+    return Sheet("Clips: ids", note, ("clip", "", *kinds), tuple(rows))
 
 
 def _jitter_sheet(watched: _WatchedClips) -> Sheet:
@@ -213,18 +216,27 @@ def _motion_sheet(watched: _WatchedClips) -> Sheet:
             f"{_stem(clip)}: {segment['name']}",
             name,
             f"{segment['found']}/{segment['frames']}",
-            _number(segment["error_mean"]),
-            _number(segment["error_max"]),
+            _pair(segment["error_mean"], segment["error_max"]),
+            _pair(segment["settled_mean"], segment["settled_max"]),
             _number(segment["deviation"]),
             str(segment["false_frames"]),
-            NONE if segment["frames_to_reacquire"] is None else str(segment["frames_to_reacquire"]),
+            _frames_to_be_back(segment),
         )
         for key, index in dict.fromkeys((id(c), i) for c, _, one in watched for i in range(len(one["segments"])))
         for clip, name, segment in _segments(watched, key, index)
     ]
-    headings = ("segment", "", "found", "error, mean", "error, max", "deviation", "false frames", "frames to be back")
-    note = "Errors and deviation as shares of the distance of the eyes' outer corners."
+    headings = ("segment", "", "found", "error", "own settled mesh", "deviation", "false frames", "frames to be back")
+    note = (
+        "Mean / max of the error against the subject's own still, and against its own settled mesh, and deviation, as "
+        "shares of the distance of the eyes' outer corners."
+    )
     return Sheet("Clips with known motion", note, headings, tuple(rows))
+
+
+def _frames_to_be_back(segment: Figures) -> str:
+    if not segment["after_absence"]:
+        return NONE
+    return "never" if segment["frames_to_reacquire"] is None else str(segment["frames_to_reacquire"])
 
 
 def _segments(watched: _WatchedClips, clip_id: int, index: int) -> list[tuple[Figures, str, Figures]]:
@@ -243,6 +255,10 @@ def _stem(clip: Figures) -> str:
 
 def _share(value: float | None) -> str:
     return NONE if value is None else f"{100.0 * value:.0f} %"
+
+
+def _pair(mean: float | None, most: float | None) -> str:
+    return NONE if mean is None else f"{_number(mean)} / {_number(most)}"
 
 
 def _number(value: float | None) -> str:

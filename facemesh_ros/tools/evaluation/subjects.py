@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from facemesh_ros.config import Config
 from facemesh_ros.pipeline import FaceMesher
+from facemesh_ros.tools.evaluation.mediapipe_worker import threads
 from facemesh_ros.types import Camera, Face, UInt8
 
 FOCAL_OVER_SIDE = 3.0
@@ -117,7 +118,7 @@ class Library(Subject):
     def about(self) -> Mapping[str, Any]:
         """Say the version, the device and every setting."""
         config = self._stream.config.to_dotted() | {"max_faces (stills)": self._still.config.max_faces}
-        return {"version": self._version, "device": self._stream.device, "config": config}
+        return {"version": self._version, "device": self._stream.device, "threads": threads(), "config": config}
 
 
 def assumed_camera(image_rgb: UInt8) -> Camera:

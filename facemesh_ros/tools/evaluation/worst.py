@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from facemesh_ros.tools.evaluation.contact_sheet import Tile, around, whole
+from facemesh_ros.tools.evaluation.contact_sheet import COLUMNS, Tile, around, whole
 from facemesh_ros.tools.evaluation.datasets import AnnotatedFace, read_image_rgb
 from facemesh_ros.tools.evaluation.figures import identities
 from facemesh_ros.tools.evaluation.records import AnnotatedRecord, ClipRecord, CountedRecord, Evaluation, Watched
@@ -22,6 +22,8 @@ from facemesh_ros.types import UInt8
 
 MOST = 16
 """Tiles of a sheet."""
+CROWD = 8
+"""A picture of so many faces is shown over the whole width of a sheet: in a tile they are too small to be seen."""
 _MOST_OF_A_CLIP = 6
 """Frames in which faces were found twice: successive ones look alike."""
 _FACE_MARGIN, _SCENE_MARGIN = 1.8, 3.0
@@ -44,6 +46,8 @@ class Case:
     margin: float
     truth: Points | None
     why: tuple[str, ...]
+    columns: int = 1
+    """Of the sheet, that the tile takes."""
 
     def tile(self, image_rgb: UInt8) -> Tile:
         """Lay it out on its picture."""
@@ -52,18 +56,14 @@ class Case:
         labels = tuple("" if face.identity is None or self.frame is None else f"{face.identity}" for face in faces)
         place = self.path.name if self.frame is None else f"{self.path.name} frame {self.frame}"
         caption = (place, *self.why)
-        return Tile(image_rgb, center_xy, side_px, tuple(f.points for f in faces), labels, self.truth, caption)
+        return Tile(
+            image_rgb, center_xy, side_px, tuple(f.points for f in faces), labels, self.truth, caption, self.columns
+        )
 
 
 def worst(evaluation: Evaluation, subject: str) -> dict[str, list[Case]]:
     """Return the worst cases of one subject by kind, the worst first; kinds without any are left out."""
-    kinds: dict[str, Callable[[Evaluation, str], list[Case]]] = {
-        "missed": _missed,
-        "false": _false,
-        "nme": _misplaced,
-        "ids": _id_events,
-    }
-    found = {kind: find(evaluation, subject)[:MOST] for kind, find in kinds.items()}
+    found = {kind: find(evaluation, subject)[:MOST] for kind, find in _FINDERS.items()}
     return {kind: cases for kind, cases in found.items() if cases}
 
 
@@ -101,7 +101,8 @@ def _count_case(record: CountedRecord, subject: str) -> Case:
     one = record.subjects[subject]
     others = [f"{name} {other.distinct}" for name, other in record.subjects.items() if name != subject]
     why = (f"found {one.distinct} of {record.image.count}: {record.image.tags}", ", ".join(others))
-    return Case(record.image.path, None, one.result, None, 1.0, None, why)
+    columns = COLUMNS if (record.image.count or 0) >= CROWD else 1
+    return Case(record.image.path, None, one.result, None, 1.0, None, why, columns)
 
 
 def _false(evaluation: Evaluation, subject: str) -> list[Case]:
@@ -173,12 +174,22 @@ def _events_of(record: ClipRecord, watched: Watched) -> list[Case]:
     ids = identities(watched)
     if ids is None:
         return []
-    events = id_events(ids, watched.chains)
+    events = id_events(ids, watched.chains, watched.resumptions)
     texts = [(s.frame, s.face, f"id {s.before} becomes {s.after}") for s in events.switches]
-    switched = {(frame, face) for frame, face, _ in texts}
-    texts += [(frame, face, f"id {ids[frame][face]} returns") for frame, face in events.returned]
-    texts += [(f, i, f"id {ids[f][i]} is new") for f, i in events.late if (f, i) not in switched]
+    texts += [(s.frame, s.face, f"id {s.before} comes back as {s.after}") for s in events.renamed]
+    renamed = {(frame, face) for frame, face, _ in texts}
+    texts += [(f, i, f"id {ids[f][i]} returns") for f, i in events.returned if (f, i) not in renamed]
+    texts += [(f, i, f"id {ids[f][i]} is new") for f, i in events.late if (f, i) not in renamed]
     return [_face_case(record.clip.path, watched.results[f], i, text, f) for f, i, text in texts]
+
+
+_FINDERS: Mapping[str, Callable[[Evaluation, str], list[Case]]] = {
+    "missed": _missed,
+    "false": _false,
+    "nme": _misplaced,
+    "ids": _id_events,
+}
+WORST_KINDS = tuple(_FINDERS)
 
 
 def _descending(weighed: Iterable[tuple[float, Case]]) -> list[Case]:

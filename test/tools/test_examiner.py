@@ -1,5 +1,7 @@
 """What the examiner notes of scripted subjects on made-up data."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from made_faces import (
@@ -16,7 +18,7 @@ from made_faces import (
 
 from facemesh_ros.errors import FaceMeshError
 from facemesh_ros.tools.evaluation.datasets import read_data
-from facemesh_ros.tools.evaluation.records import Examiner
+from facemesh_ros.tools.evaluation.examiner import Examiner
 from facemesh_ros.tools.evaluation.rotations import Angles, rotation_from_angles
 from facemesh_ros.tools.evaluation.subjects import Found
 
@@ -83,15 +85,32 @@ def test_a_shift_is_taken_off_in_clips_too(tmp_path):
     np.testing.assert_allclose(record.subjects["it"].results[0].faces[0].points, found((50, 50)).points, atol=1e-5)
 
 
-def test_known_motion_is_compared_with_what_the_same_subject_finds_on_the_picture(tmp_path):
+@pytest.fixture
+def moving(tmp_path):
+    """A clip of two frames with a known motion."""
     write_motion(write_clip_of(tmp_path, 2).with_name("clip_gt.csv"), [1, 1])
     write_image(tmp_path / "mediapipe_expected" / "portrait.jpg")
-    frames = [result(found((70, 50)))] * 2
+    return tmp_path
+
+
+def test_known_motion_is_compared_with_what_the_same_subject_finds_on_the_picture(moving):
+    frames = [result(found((70, 50)))] * 8
     still = Scripted("it", [result(found((70, 50)))], frames)
-    shifted = Scripted("other", [result(found((64, 50)))], frames)
-    (record,) = examine(tmp_path, still, shifted).clips
+    shifted = Scripted("other", [result(found((64, 50)), found((400, 50)))], frames)
+    (record,) = examine(moving, still, shifted).clips
     assert record.subjects["it"].segments[0].error_mean == pytest.approx(0.0, abs=1e-6)
     assert record.subjects["other"].segments[0].error_mean == pytest.approx(6.0 / 60.0)
+
+
+def test_the_settled_mesh_is_the_same_face_in_the_last_of_eight_frames_of_a_new_stream(moving):
+    frames = [result(found((70, 50)))] * 7 + [result(found((400, 50)), found((67, 54)))]
+    subject = Scripted("it", [result(found((70, 50)))], frames)
+    (record,) = examine(moving, subject).clips
+    (segment,) = record.subjects["it"].segments
+    assert (segment.error_mean, segment.settled_mean) == (pytest.approx(0.0, abs=1e-6), pytest.approx(5.0 / 60.0))
+    assert subject.stamps == pytest.approx([0.0, 0.1, *(0.1 * frame for frame in range(8))])
+    blind = Scripted("blind", [result(found())], [result(found())] * 7 + [result()])
+    assert examine(moving, blind).clips[0].subjects["blind"].segments[0].settled_mean is None
 
 
 def test_a_failure_leaves_out_one_picture_of_one_subject(tmp_path):
@@ -125,13 +144,37 @@ def test_a_subject_that_fails_on_a_frame_is_out_for_this_clip_only(tmp_path):
     assert [(failure.name, failure.subject) for failure in done.failures] == [("video/a.avi", "weak")]
 
 
-def test_a_bad_clip_or_truth_is_left_out_and_named(tmp_path):
-    write_clip_of(tmp_path, 2, "a.avi").with_name("a_gt.csv").write_text("nonsense")
-    write_image(tmp_path / "mediapipe_expected" / "portrait.jpg")
+def test_a_bad_clip_is_left_out_and_named(tmp_path):
+    (tmp_path / "video").mkdir()
     (tmp_path / "video" / "b.avi").write_bytes(b"no video")
     done = examine(tmp_path, Scripted("it", frames=[result(), result()]))
-    assert [failure.name for failure in done.failures] == ["video/a.avi", "video/b.avi"]
+    assert [failure.name for failure in done.failures] == ["video/b.avi"]
     assert done.clips == []
+
+
+@pytest.mark.parametrize("bad", ["video/clip_gt.csv", "mediapipe_expected/portrait.jpg"])
+def test_a_motion_that_cannot_be_read_leaves_out_the_motion_only(moving, bad):
+    (moving / bad).write_text("nonsense")
+    done = examine(moving, Scripted("it", frames=[result(found())] * 2))
+    ((failure,), (record,)) = done.failures, done.clips
+    assert failure.name == "video/clip.avi" and Path(bad).name in failure.message
+    assert len(record.subjects["it"].results) == 2 and record.subjects["it"].segments == ()
+
+
+def test_a_motion_of_another_length_is_judged_as_far_as_it_goes_and_named(moving):
+    write_motion(moving / "video" / "clip_gt.csv", [1, 1, 1])
+    done = examine(moving, Scripted("it", [result(found())], [result(found())] * 8))
+    assert (done.clips[0].subjects["it"].segments[0].found, done.clips[0].subjects["it"].segments[0].frames) == (2, 3)
+    assert [failure.message.partition(":")[0] for failure in done.failures] == [
+        "it has 2 frames, and its motion is known for 3"
+    ]
+
+
+def test_a_picture_in_which_a_subject_finds_no_face_is_named(moving):
+    done = examine(moving, Scripted("blind", [result()], [result()] * 8))
+    assert [(failure.subject, failure.message) for failure in done.failures] == [
+        ("blind", "its motion is left out: there is no face in the picture")
+    ]
 
 
 def test_each_subject_is_first_in_its_turn(tmp_path):
