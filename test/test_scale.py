@@ -53,7 +53,7 @@ def test_an_iris_that_is_not_seen_well_tells_nothing():
     assert iris_factor(mesh[:468], seen[:468], solution) is None
     assert iris_factor(closed(mesh), seen, solution) is None
     assert iris_factor(*a_head(yaw=40)) is None
-    assert iris_factor(*a_head(position=POSITION * 5)) is None  # 3 px
+    assert iris_factor(*a_head(position=POSITION * 10)) is None  # 1.5 px
     seen[470] = np.nan
     assert iris_factor(mesh, seen, solution) is None
 
@@ -98,9 +98,9 @@ def test_depth_tells_the_size_of_the_head(size):
 @pytest.mark.parametrize("hole", [0.0, np.nan, np.inf, -1.0])
 def test_holes_flying_pixels_and_outliers_do_not_matter(hole):
     random, (_, _, solution) = np.random.default_rng(0), a_head()
-    noisy = depth_of(solution, 1.1) + random.normal(0, 0.003, depth.shape).astype(np.float32)
-    noisy[random.random(depth.shape) < 0.2] = hole
-    noisy[random.random(depth.shape) < 0.02] = 2.0
+    noisy = depth_of(solution, 1.1) + random.normal(0, 0.003, (720, 1280)).astype(np.float32)
+    noisy[random.random(noisy.shape) < 0.2] = hole
+    noisy[random.random(noisy.shape) < 0.02] = 2.0
     assert scaled_by_depth(noisy, CAMERA, solution).factor == pytest.approx(1.1, rel=0.02)
 
 
