@@ -38,8 +38,9 @@ GRAZING = 0.35
 """Cosine of the angle between normal and line of sight from which on a point counts in full; at 0 it is hidden."""
 LEAST_POINTS = 8
 """With fewer in sight there is no pose."""
-MOST_STEPS, SMALLEST_STEP = 30, 1e-4
-"""The latter in rad, and in distances from the camera."""
+MOST_STEPS, SETTLED_STEPS, SMALLEST_STEP = 30, 3, 2e-4
+"""After the second, the noise is taken as it is, or the end is approached slowly. The third is in rad, and in distances
+from the camera."""
 NEAREST_M, FARTHEST_M = 0.02, 100.0
 """Of a head of the reference size."""
 LOST = 0.15
@@ -180,11 +181,12 @@ def _starts(sight: _Sight) -> Iterator[tuple[Float64, Float64]]:
 def _refined(sight: _Sight, rotation: Float64, position: Float64) -> Solution | None:
     """Follow the residuals down from a start; None where that leads behind the camera or shows no face."""
     now = _placed(sight, rotation, position)
-    damping = 1e-5
-    for _ in range(MOST_STEPS):
+    damping, noise2 = 1e-5, 0.0
+    for count in range(MOST_STEPS):
         if now.points[:, 2].min() <= NEAREST_M:
             return None
-        weights, trust = _weights(sight, now)
+        noise2 = _noise2(now) if count < SETTLED_STEPS else noise2
+        weights, trust = _weights(sight, now, noise2)
         if np.count_nonzero(weights) < LEAST_POINTS:
             return None
         hessian, gradient = _normal_equations(sight, now, weights, trust)
@@ -247,11 +249,15 @@ def _facing(points: Float64, normals: Float64) -> Float64:
     return np.asarray(np.minimum(np.maximum(towards / GRAZING, 0.0), 1.0), np.float64)
 
 
-def _weights(sight: _Sight, at: _Placed) -> tuple[Float64, float]:
+def _noise2(at: _Placed) -> float:
+    """Return the variance of x and y, px², by the median of the residuals."""
+    median2 = float(np.sort(at.off2)[len(at.off2) // 2])  # a tenth of the time of np.median
+    return max(median2 / RAYLEIGH_MEDIAN**2, NOISE_PX**2)
+
+
+def _weights(sight: _Sight, at: _Placed, noise2: float) -> tuple[Float64, float]:
     """Return (N,) from 0 to 1: in sight, and where most others would have it; and what a point's relief counts."""
     in_sight = _facing(at.points, sight.normals @ at.rotation.T)
-    median2 = float(np.sort(at.off2)[len(at.off2) // 2])  # a tenth of the time of np.median
-    noise2 = max(median2 / RAYLEIGH_MEDIAN**2, NOISE_PX**2)
     weights = sight.importance * in_sight * np.sqrt(np.minimum(1.0, HUBER**2 * noise2 / np.maximum(at.off2, 1e-12)))
     relief_sd_px = RELIEF_SD_M * sight.px_across / float(at.points[:, 2].mean())
     relief_noise2 = relief_sd_px**2 + RELIEF_TURN_SD**2 * 0.5 * float((at.relief_by_turn**2).sum())
@@ -264,7 +270,7 @@ def _noise_px2(left_over_px2: float) -> float:
 
 
 def _solution(sight: _Sight, at: _Placed) -> Solution:
-    weights, trust = _weights(sight, at)
+    weights, trust = _weights(sight, at, _noise2(at))
     inverse = np.linalg.inv(_normal_equations(sight, at, weights, trust)[0])
     error2 = float(weights @ at.off2) / max(float(weights.sum()), 1e-12)
     weighted = _jacobian(sight, at) * np.repeat(weights, 2)[:, np.newaxis]
