@@ -38,7 +38,7 @@ GRAZING = 0.35
 """Cosine of the angle between normal and line of sight from which on a point counts in full; at 0 it is hidden."""
 LEAST_POINTS = 8
 """With fewer in sight there is no pose."""
-MOST_STEPS, SETTLED_STEPS, SMALLEST_STEP = 30, 3, 2e-4
+MOST_STEPS, SETTLED_STEPS, SMALLEST_STEP = 30, 8, 2e-4
 """After the second, the noise is taken as it is, or the end is approached slowly. The third is in rad, and in distances
 from the camera."""
 NEAREST_M, FARTHEST_M = 0.02, 100.0
