@@ -43,6 +43,8 @@ MOST_STEPS, SETTLED_STEPS, SMALLEST_STEP = 30, 8, 2e-4
 from the camera."""
 NEAREST_M, FARTHEST_M = 0.02, 100.0
 """Of a head of the reference size."""
+FROM_BEHIND = 0.17
+"""Sine of the angle by which a face may look away from the camera beyond a profile: 10°."""
 LOST = 0.15
 """Error over the size of the face: more is left over by no labelled face, but by a start in the wrong place."""
 
@@ -148,18 +150,11 @@ def _sight(points_px: Float32, seen: Float64, camera: Camera) -> _Sight | None:
     px_per_ray2 = float(np.abs(np.linalg.det(per_ray)).mean())
     px_across = float(np.sqrt(px_per_ray2 * away**3))  # a plane across the sight is drawn larger off the axis
     z = points_px[index[firm], 2].astype(np.float64)
-    return _Sight(
-        head_points()[index],
-        head_normals()[index],
-        rays,
-        per_ray,
-        np.where(is_rigid()[index], 1.0, STEADY_WEIGHT),
-        float(np.sqrt(rays.var(axis=0).sum() * px_per_ray2)),
-        firm,
-        (z - z.mean()) / px_across,
-        ahead / away,
-        px_across,
-    )
+    relief = (z - z.mean()) / px_across
+    size_px = float(np.sqrt(rays.var(axis=0).sum() * px_per_ray2))
+    importance = np.where(is_rigid()[index], 1.0, STEADY_WEIGHT)
+    model, normals = head_points()[index], head_normals()[index]
+    return _Sight(model, normals, rays, per_ray, importance, size_px, firm, relief, ahead / away, px_across)
 
 
 def _starts(sight: _Sight) -> Iterator[tuple[Float64, Float64]]:
@@ -294,6 +289,8 @@ def _skew(vector: NDArray[np.floating]) -> Float64:
 
 
 def _fits(found: Solution, sight: _Sight) -> bool:
-    return (
-        found.error_px <= LOST * sight.size_px + 4.0 * NOISE_PX and float(np.linalg.norm(found.position)) <= FARTHEST_M
-    )
+    """Say whether a pose is to be believed: near enough, drawn where the face is seen, and not from behind."""
+    distance = float(np.linalg.norm(found.position))
+    if distance > FARTHEST_M or found.rotation[:, 0] @ found.position > FROM_BEHIND * distance:
+        return False
+    return found.error_px <= LOST * sight.size_px + 4.0 * NOISE_PX

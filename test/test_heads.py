@@ -88,6 +88,7 @@ def test_tracks_do_not_mix_and_those_that_leave_are_forgotten():
     stream, both = heads(), [a_face(1, POSES[1]), a_face(2, POSES[2])]
     for _ in range(3):
         first, second = stream.posed(both, CAMERA, SIZE_WH, None)
+    assert stream._known[1] is not stream._known[2]
     assert angle_deg(first.pose.camera_from_head[:3, :3], POSES[1][0]) < 0.2
     assert angle_deg(second.pose.camera_from_head[:3, :3], POSES[2][0]) < 0.2
     stream.posed(both[:1], CAMERA, SIZE_WH, None)
