@@ -38,7 +38,7 @@ GRAZING = 0.35
 """Cosine of the angle between normal and line of sight from which on a point counts in full; at 0 it is hidden."""
 LEAST_POINTS = 8
 """With fewer in sight there is no pose."""
-MOST_STEPS, SETTLED_STEPS, SMALLEST_STEP = 30, 8, 2e-4
+MOST_STEPS, SETTLED_STEPS, SMALLEST_STEP = 30, 8, 4e-4
 """After the second, the noise is taken as it is, or the end is approached slowly. The third is in rad, and in distances
 from the camera."""
 NEAREST_M, FARTHEST_M = 0.02, 100.0
@@ -204,8 +204,8 @@ def _cost(at: _Placed, weights: Float64, trust: float) -> float:
 def _normal_equations(sight: _Sight, at: _Placed, weights: Float64, trust: float) -> tuple[Float64, Float64]:
     """Return (6, 6) and (6,): of position and rotation."""
     jacobian, by_turn = _jacobian(sight, at), at.relief_by_turn
-    weighted = jacobian * np.repeat(weights, 2)[:, np.newaxis]
-    hessian, gradient = weighted.T @ jacobian, weighted.T @ at.residuals.ravel()
+    weighted = jacobian * np.concatenate([weights, weights])
+    hessian, gradient = weighted @ jacobian.T, weighted @ at.residuals.T.ravel()
     hessian[3:, 3:] += trust * by_turn.T @ by_turn
     gradient[3:] += trust * at.relief_off @ by_turn
     return hessian, gradient
@@ -215,7 +215,7 @@ def _placed(sight: _Sight, rotation: Float64, position: Float64) -> _Placed:
     turned = sight.model @ rotation.T
     points = turned + position
     off = points[:, :2] / points[:, 2:] - sight.rays
-    residuals = (sight.pixels_per_ray @ off[:, :, np.newaxis])[:, :, 0]
+    residuals = np.einsum("nij,nj->ni", sight.pixels_per_ray, off)
     off2 = np.einsum("ij,ij->i", residuals, residuals)
     depths = points[sight.firm] @ sight.sight
     distance = float(depths.mean())
@@ -226,16 +226,16 @@ def _placed(sight: _Sight, rotation: Float64, position: Float64) -> _Placed:
 
 
 def _jacobian(sight: _Sight, at: _Placed) -> Float64:
-    """Return the (2 N, 6) derivative of the residuals by position and rotation about the camera's axes."""
-    depth = at.points[:, 2, np.newaxis, np.newaxis]
-    jacobian = np.empty((len(at.points), 2, 6))
-    jacobian[:, :, :2] = sight.pixels_per_ray / depth
-    jacobian[:, :, 2] = -(jacobian[:, :, :2] @ (at.points[:, :2, np.newaxis] / depth))[:, :, 0]
-    (x, y, z), (a, b, c) = at.turned.T[:, :, np.newaxis], np.moveaxis(jacobian[:, :, :3], 2, 0)
-    jacobian[:, :, 3] = y * c - z * b  # a residual's row r turns with the point p as r · (w × p) = w · (p × r)
-    jacobian[:, :, 4] = z * a - x * c
-    jacobian[:, :, 5] = x * b - y * a
-    return jacobian.reshape(-1, 6)
+    """Return the (6, 2 N) derivative of the x residuals, then the y, by position and rotation about the axes."""
+    depth, by_ray = at.points[:, 2], sight.pixels_per_ray.transpose(2, 1, 0)
+    jacobian = np.empty((6, 2, len(depth)))
+    jacobian[:2] = by_ray / depth
+    jacobian[2] = -(jacobian[0] * (at.points[:, 0] / depth) + jacobian[1] * (at.points[:, 1] / depth))
+    (x, y, z), (a, b, c) = at.turned.T, jacobian[:3]
+    jacobian[3] = y * c - z * b  # a residual's row r turns with the point p as r · (w × p) = w · (p × r)
+    jacobian[4] = z * a - x * c
+    jacobian[5] = x * b - y * a
+    return jacobian.reshape(6, -1)
 
 
 def _facing(points: Float64, normals: Float64) -> Float64:
@@ -268,8 +268,8 @@ def _solution(sight: _Sight, at: _Placed) -> Solution:
     weights, trust = _weights(sight, at, _noise2(at))
     inverse = np.linalg.inv(_normal_equations(sight, at, weights, trust)[0])
     error2 = float(weights @ at.off2) / max(float(weights.sum()), 1e-12)
-    weighted = _jacobian(sight, at) * np.repeat(weights, 2)[:, np.newaxis]
-    pull = _noise_px2(0.5 * error2) * weighted.T @ weighted
+    weighted = _jacobian(sight, at) * np.concatenate([weights, weights])
+    pull = _noise_px2(0.5 * error2) * weighted @ weighted.T
     turn = trust * at.relief_by_turn.T @ at.relief_by_turn  # how a turn of the whole relief pulls
     pull[3:, 3:] += RELIEF_TURN_SD**2 * turn @ turn
     return Solution(at.rotation, at.position, float(np.sqrt(error2)), inverse @ pull @ inverse)
