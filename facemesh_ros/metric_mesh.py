@@ -8,9 +8,6 @@ from facemesh_ros.pose import Solution
 from facemesh_ros.topology import RIGID
 from facemesh_ros.types import Float32, Float64
 
-RELIEF_RANGE = (0.5, 2.0)
-"""How deep a face may be over what its size in the image says; beyond it the network's z is taken for flattened."""
-
 
 def metric_points(points_px: Float32, seen: Float64, solution: Solution) -> Float64 | None:
     """Return (468 | 478, 3) points, m in the camera's optical frame, for a head of the reference size.
@@ -35,18 +32,9 @@ def metric_points(points_px: Float32, seen: Float64, solution: Solution) -> Floa
 
 
 def _depths(points_px: Float64, posed: Float64, ahead: Float64) -> Float64:
-    """Return (N,) m along the line of sight."""
+    """Return (N,) m along the line of sight; the ridge keeps them finite for a mesh that is flat."""
     mesh = points_px - points_px[RIGID].mean(axis=0)
     rigid, wanted = mesh[RIGID], posed[RIGID] @ ahead
-    across = posed[RIGID] - wanted[:, np.newaxis] * ahead
-    metres_per_px = np.sqrt(across.var(axis=0).sum() / rigid[:, :2].var(axis=0).sum())
-    deep = _slopes(rigid, wanted)[2] / metres_per_px
-    relief = metres_per_px * min(max(deep, RELIEF_RANGE[0]), RELIEF_RANGE[1])
-    tilt = _slopes(rigid[:, :2], wanted - relief * rigid[:, 2])
-    return np.asarray(wanted.mean() + mesh @ np.array([*tilt, relief]), np.float64)
-
-
-def _slopes(terms: Float64, wanted: Float64) -> Float64:
-    """Return the least squares solution for terms of mean zero; the ridge keeps it finite where they are flat."""
-    square = terms.T @ terms
-    return np.asarray(np.linalg.solve(square + 1e-9 * np.trace(square) * np.eye(len(square)), terms.T @ wanted))
+    square = rigid.T @ rigid
+    slopes = np.linalg.solve(square + 1e-9 * np.trace(square) * np.eye(3), rigid.T @ wanted)
+    return np.asarray(wanted.mean() + mesh @ slopes, np.float64)

@@ -38,10 +38,13 @@ GRAZING = 0.35
 """Cosine of the angle between normal and line of sight from which on a point counts in full; at 0 it is hidden."""
 LEAST_POINTS = 8
 """With fewer in sight there is no pose."""
-MOST_STEPS, SMALLEST_STEP = 30, 1e-4
-"""The latter in rad, and in distances from the camera."""
+MOST_STEPS, SETTLED_STEPS, SMALLEST_STEP = 30, 8, 4e-4
+"""After the second, the noise is taken as it is, or the end is approached slowly. The third is in rad, and in distances
+from the camera."""
 NEAREST_M, FARTHEST_M = 0.02, 100.0
 """Of a head of the reference size."""
+FROM_BEHIND = 0.17
+"""Sine of the angle by which a face may look away from the camera beyond a profile: 10°."""
 LOST = 0.15
 """Error over the size of the face: more is left over by no labelled face, but by a start in the wrong place."""
 
@@ -147,18 +150,11 @@ def _sight(points_px: Float32, seen: Float64, camera: Camera) -> _Sight | None:
     px_per_ray2 = float(np.abs(np.linalg.det(per_ray)).mean())
     px_across = float(np.sqrt(px_per_ray2 * away**3))  # a plane across the sight is drawn larger off the axis
     z = points_px[index[firm], 2].astype(np.float64)
-    return _Sight(
-        head_points()[index],
-        head_normals()[index],
-        rays,
-        per_ray,
-        np.where(is_rigid()[index], 1.0, STEADY_WEIGHT),
-        float(np.sqrt(rays.var(axis=0).sum() * px_per_ray2)),
-        firm,
-        (z - z.mean()) / px_across,
-        ahead / away,
-        px_across,
-    )
+    relief = (z - z.mean()) / px_across
+    size_px = float(np.sqrt(rays.var(axis=0).sum() * px_per_ray2))
+    importance = np.where(is_rigid()[index], 1.0, STEADY_WEIGHT)
+    model, normals = head_points()[index], head_normals()[index]
+    return _Sight(model, normals, rays, per_ray, importance, size_px, firm, relief, ahead / away, px_across)
 
 
 def _starts(sight: _Sight) -> Iterator[tuple[Float64, Float64]]:
@@ -180,11 +176,12 @@ def _starts(sight: _Sight) -> Iterator[tuple[Float64, Float64]]:
 def _refined(sight: _Sight, rotation: Float64, position: Float64) -> Solution | None:
     """Follow the residuals down from a start; None where that leads behind the camera or shows no face."""
     now = _placed(sight, rotation, position)
-    damping = 1e-5
-    for _ in range(MOST_STEPS):
+    damping, noise2 = 1e-5, 0.0
+    for count in range(MOST_STEPS):
         if now.points[:, 2].min() <= NEAREST_M:
             return None
-        weights, trust = _weights(sight, now)
+        noise2 = _noise2(now) if count < SETTLED_STEPS else noise2
+        weights, trust = _weights(sight, now, noise2)
         if np.count_nonzero(weights) < LEAST_POINTS:
             return None
         hessian, gradient = _normal_equations(sight, now, weights, trust)
@@ -207,8 +204,8 @@ def _cost(at: _Placed, weights: Float64, trust: float) -> float:
 def _normal_equations(sight: _Sight, at: _Placed, weights: Float64, trust: float) -> tuple[Float64, Float64]:
     """Return (6, 6) and (6,): of position and rotation."""
     jacobian, by_turn = _jacobian(sight, at), at.relief_by_turn
-    weighted = jacobian * np.repeat(weights, 2)[:, np.newaxis]
-    hessian, gradient = weighted.T @ jacobian, weighted.T @ at.residuals.ravel()
+    weighted = jacobian * np.concatenate([weights, weights])
+    hessian, gradient = weighted @ jacobian.T, weighted @ at.residuals.T.ravel()
     hessian[3:, 3:] += trust * by_turn.T @ by_turn
     gradient[3:] += trust * at.relief_off @ by_turn
     return hessian, gradient
@@ -218,7 +215,7 @@ def _placed(sight: _Sight, rotation: Float64, position: Float64) -> _Placed:
     turned = sight.model @ rotation.T
     points = turned + position
     off = points[:, :2] / points[:, 2:] - sight.rays
-    residuals = (sight.pixels_per_ray @ off[:, :, np.newaxis])[:, :, 0]
+    residuals = np.einsum("nij,nj->ni", sight.pixels_per_ray, off)
     off2 = np.einsum("ij,ij->i", residuals, residuals)
     depths = points[sight.firm] @ sight.sight
     distance = float(depths.mean())
@@ -229,16 +226,16 @@ def _placed(sight: _Sight, rotation: Float64, position: Float64) -> _Placed:
 
 
 def _jacobian(sight: _Sight, at: _Placed) -> Float64:
-    """Return the (2 N, 6) derivative of the residuals by position and rotation about the camera's axes."""
-    depth = at.points[:, 2, np.newaxis, np.newaxis]
-    jacobian = np.empty((len(at.points), 2, 6))
-    jacobian[:, :, :2] = sight.pixels_per_ray / depth
-    jacobian[:, :, 2] = -(jacobian[:, :, :2] @ (at.points[:, :2, np.newaxis] / depth))[:, :, 0]
-    (x, y, z), (a, b, c) = at.turned.T[:, :, np.newaxis], np.moveaxis(jacobian[:, :, :3], 2, 0)
-    jacobian[:, :, 3] = y * c - z * b  # a residual's row r turns with the point p as r · (w × p) = w · (p × r)
-    jacobian[:, :, 4] = z * a - x * c
-    jacobian[:, :, 5] = x * b - y * a
-    return jacobian.reshape(-1, 6)
+    """Return the (6, 2 N) derivative of the x residuals, then the y, by position and rotation about the axes."""
+    depth, by_ray = at.points[:, 2], sight.pixels_per_ray.transpose(2, 1, 0)
+    jacobian = np.empty((6, 2, len(depth)))
+    jacobian[:2] = by_ray / depth
+    jacobian[2] = -(jacobian[0] * (at.points[:, 0] / depth) + jacobian[1] * (at.points[:, 1] / depth))
+    (x, y, z), (a, b, c) = at.turned.T, jacobian[:3]
+    jacobian[3] = y * c - z * b  # a residual's row r turns with the point p as r · (w × p) = w · (p × r)
+    jacobian[4] = z * a - x * c
+    jacobian[5] = x * b - y * a
+    return jacobian.reshape(6, -1)
 
 
 def _facing(points: Float64, normals: Float64) -> Float64:
@@ -247,11 +244,15 @@ def _facing(points: Float64, normals: Float64) -> Float64:
     return np.asarray(np.minimum(np.maximum(towards / GRAZING, 0.0), 1.0), np.float64)
 
 
-def _weights(sight: _Sight, at: _Placed) -> tuple[Float64, float]:
+def _noise2(at: _Placed) -> float:
+    """Return the variance of x and y, px², by the median of the residuals."""
+    median2 = float(np.sort(at.off2)[len(at.off2) // 2])  # a tenth of the time of np.median
+    return max(median2 / RAYLEIGH_MEDIAN**2, NOISE_PX**2)
+
+
+def _weights(sight: _Sight, at: _Placed, noise2: float) -> tuple[Float64, float]:
     """Return (N,) from 0 to 1: in sight, and where most others would have it; and what a point's relief counts."""
     in_sight = _facing(at.points, sight.normals @ at.rotation.T)
-    median2 = float(np.sort(at.off2)[len(at.off2) // 2])  # a tenth of the time of np.median
-    noise2 = max(median2 / RAYLEIGH_MEDIAN**2, NOISE_PX**2)
     weights = sight.importance * in_sight * np.sqrt(np.minimum(1.0, HUBER**2 * noise2 / np.maximum(at.off2, 1e-12)))
     relief_sd_px = RELIEF_SD_M * sight.px_across / float(at.points[:, 2].mean())
     relief_noise2 = relief_sd_px**2 + RELIEF_TURN_SD**2 * 0.5 * float((at.relief_by_turn**2).sum())
@@ -264,11 +265,11 @@ def _noise_px2(left_over_px2: float) -> float:
 
 
 def _solution(sight: _Sight, at: _Placed) -> Solution:
-    weights, trust = _weights(sight, at)
+    weights, trust = _weights(sight, at, _noise2(at))
     inverse = np.linalg.inv(_normal_equations(sight, at, weights, trust)[0])
     error2 = float(weights @ at.off2) / max(float(weights.sum()), 1e-12)
-    weighted = _jacobian(sight, at) * np.repeat(weights, 2)[:, np.newaxis]
-    pull = _noise_px2(0.5 * error2) * weighted.T @ weighted
+    weighted = _jacobian(sight, at) * np.concatenate([weights, weights])
+    pull = _noise_px2(0.5 * error2) * weighted @ weighted.T
     turn = trust * at.relief_by_turn.T @ at.relief_by_turn  # how a turn of the whole relief pulls
     pull[3:, 3:] += RELIEF_TURN_SD**2 * turn @ turn
     return Solution(at.rotation, at.position, float(np.sqrt(error2)), inverse @ pull @ inverse)
@@ -288,6 +289,8 @@ def _skew(vector: NDArray[np.floating]) -> Float64:
 
 
 def _fits(found: Solution, sight: _Sight) -> bool:
-    return (
-        found.error_px <= LOST * sight.size_px + 4.0 * NOISE_PX and float(np.linalg.norm(found.position)) <= FARTHEST_M
-    )
+    """Say whether a pose is to be believed: near enough, drawn where the face is seen, and not from behind."""
+    distance = float(np.linalg.norm(found.position))
+    if distance > FARTHEST_M or found.rotation[:, 0] @ found.position > FROM_BEHIND * distance:
+        return False
+    return found.error_px <= LOST * sight.size_px + 4.0 * NOISE_PX

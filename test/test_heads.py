@@ -1,9 +1,14 @@
+import cv2
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 from test_pose import CAMERA, POSES, angle_deg, rendered
 
-from facemesh_ros import Camera, Config, Face
+from facemesh_ros import Camera, Config, Face, FaceMesher
+from facemesh_ros.errors import InputError
 from facemesh_ros.heads import Heads
+from facemesh_ros.lens import project
+from facemesh_ros.tools import moving_face
 from facemesh_ros.types import Mesh, Roi
 
 SIZE_WH = CAMERA.size_wh
@@ -83,6 +88,7 @@ def test_tracks_do_not_mix_and_those_that_leave_are_forgotten():
     stream, both = heads(), [a_face(1, POSES[1]), a_face(2, POSES[2])]
     for _ in range(3):
         first, second = stream.posed(both, CAMERA, SIZE_WH, None)
+    assert stream._known[1] is not stream._known[2]
     assert angle_deg(first.pose.camera_from_head[:3, :3], POSES[1][0]) < 0.2
     assert angle_deg(second.pose.camera_from_head[:3, :3], POSES[2][0]) < 0.2
     stream.posed(both[:1], CAMERA, SIZE_WH, None)
@@ -107,3 +113,60 @@ def test_a_face_that_no_lens_could_see_has_no_pose():
     outside = Camera.from_matrix(CAMERA.matrix, [-3.0, 0.0, 0.0, 0.0], SIZE_WH)
     (face,) = heads().posed([a_face(pose=(POSES[0][0], np.array([0.4, 0.0, 0.6])))], outside, SIZE_WH, None)
     assert face.pose is None and face.points_m is None
+
+
+FOCAL_PX, FACE_XY = 900.0, (225.0, 124.0)
+"""Of a camera that took the astronaut's picture with the face on its axis: any will do, the turn is what is known."""
+
+
+def turned_picture(picture_bgr, camera, degrees, axis):
+    """What another camera in the same place, turned by degrees about an axis, sees; and the turn. RGB."""
+    turn = Rotation.from_rotvec(np.radians(degrees) * np.array(axis)).as_matrix()
+    inverse = np.linalg.inv([[FOCAL_PX, 0, FACE_XY[0]], [0, FOCAL_PX, FACE_XY[1]], [0, 0, 1]])
+    seen = cv2.warpPerspective(picture_bgr, camera.matrix @ turn @ inverse, camera.size_wh, flags=cv2.INTER_AREA)
+    return np.ascontiguousarray(seen[..., ::-1]), turn
+
+
+@pytest.mark.slow
+def test_the_pose_of_a_real_face_follows_a_turn_of_the_camera(networks):
+    camera = Camera.from_fov((1280, 720), np.radians(85.0))
+    mesher, picture = FaceMesher(Config.from_dotted({"device": "cpu", "max_faces": 1})), moving_face.picture_bgr()
+    (straight,) = mesher.process_still(turned_picture(picture, camera, 0.0, [0, 1, 0])[0], camera)
+    before = straight.pose.camera_from_head
+    for degrees, axis in [(-34, [0, 1, 0]), (-20, [0, 1, 0]), (20, [0, 1, 0]), (34, [0, 1, 0]), (15, [1, 0, 0])]:
+        image_rgb, turn = turned_picture(picture, camera, degrees, axis)
+        (face,) = mesher.process_still(image_rgb, camera)
+        after = face.pose.camera_from_head
+        assert angle_deg(after[:3, :3], turn @ before[:3, :3]) < 3.0
+        assert np.linalg.norm(after[:3, 3]) == pytest.approx(np.linalg.norm(before[:3, 3]), rel=0.03)
+        off_px = project(camera, face.points_m) - face.smoothed.points[:, :2]
+        assert np.sqrt((off_px**2).sum(axis=1).mean()) < 1.0
+
+
+def test_the_distance_by_irises_follows_a_real_face_that_comes_nearer(networks):
+    camera = Camera.from_fov((640, 480), 1.0)
+    mesher = FaceMesher(Config.from_dotted({"device": "cpu", "max_faces": 1, "pose.scale": "iris"}))
+    distances = []
+    for zoom in (1.0, 1.4, 2.0, 2.6):
+        frame = moving_face.render_bgr(moving_face.similarity(zoom, 0.0, FACE_XY, (320.0, 240.0)), (640, 480))
+        (face,) = mesher.process_still(np.ascontiguousarray(frame[..., ::-1]), camera)
+        assert face.pose.scale_source == "iris"
+        distances.append(zoom * np.linalg.norm(face.pose.camera_from_head[:3, 3]))
+    assert distances == pytest.approx([np.mean(distances)] * 4, rel=0.05)
+
+
+def test_a_stream_has_poses_and_takes_depth(networks, face_rgb):
+    size_wh = face_rgb.shape[1::-1]
+    camera, mesher = Camera.from_fov(size_wh, 1.0), FaceMesher(Config.from_dotted({"device": "cpu", "max_faces": 1}))
+    (assumed,) = mesher.process(face_rgb, 0.0, camera)
+    metres = np.full(face_rgb.shape[:2], 1.1 * assumed.points_m[:, 2].mean(), np.float32)
+    (measured,) = mesher.process(face_rgb, 0.1, camera, metres)
+    assert (assumed.pose.scale_source, measured.pose.scale_source) == ("assumed", "depth")
+    assert measured.pose.head_scale == pytest.approx(1.1, abs=0.05)
+    assert mesher.process(face_rgb, 0.2)[0].pose is None
+
+
+@pytest.mark.parametrize("depth", [np.zeros((2, 2), np.float32), np.zeros((480, 640)), [[1.0]]])
+def test_a_depth_image_that_is_not_the_image_s_is_refused(networks, depth):
+    with pytest.raises(InputError, match=r"depth_m has shape .* it must be \(480, 640\) float32"):
+        FaceMesher(Config.from_dotted({"device": "cpu"})).process(np.zeros((480, 640, 3), np.uint8), 0.0, None, depth)

@@ -36,10 +36,11 @@ def test_an_open_mouth_is_open_in_the_metric_mesh():
     assert np.linalg.norm((found - truth)[jaw], axis=1).max() < 0.006
 
 
-def test_relief_that_is_missing_or_upside_down_does_not_turn_the_face_inside_out():
+def test_relief_of_another_scale_is_brought_to_that_of_the_face_and_none_gives_a_mask():
     mesh = rendered(*POSES[0])
-    for factor in (0.0, -1.0):
+    for factor in (0.0, 0.5, 2.0):
         found = metric(mesh * [1, 1, factor])
+        assert factor == 0.0 or found == pytest.approx(metric(mesh), abs=5e-3)
         assert np.isfinite(found).all()
         assert found[RIGID, 2].mean() == pytest.approx(metric(mesh)[RIGID, 2].mean(), abs=5e-3)
 

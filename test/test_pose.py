@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from facemesh_ros import pose
 from facemesh_ros.head import HEAD_FROM_REFERENCE, head_points, pose_points
 from facemesh_ros.lens import project, rays
 from facemesh_ros.pose import NOISE_PX, RELIEF_TURN_SD, solve, visibility
@@ -110,7 +111,7 @@ def test_a_mirrored_face_has_the_mirrored_pose():
 
 
 def test_a_start_far_off_leads_to_the_same_pose():
-    starts = [solved(rendered(*pose)) for pose in POSES]
+    starts = [solved(rendered(*one)) for one in POSES]
     mesh = rendered(turned(yaw=10), [0.1, 0.0, 0.9], noise_px=0.5)
     cold = solved(mesh)
     for start in starts:
@@ -202,3 +203,22 @@ def test_a_face_that_is_partly_beyond_the_lens_keeps_its_pose():
     seen[mesh[:, 0] > mesh[:, 0].mean() + 40] = np.nan
     found = solve(mesh, seen, CAMERA)
     assert np.isnan(seen).any() and angle_deg(found.rotation, POSES[0][0]) < 0.5
+
+
+def test_no_pose_shows_a_face_from_behind_even_where_relief_is_upside_down():
+    for seed in range(60):
+        mesh = rendered(
+            turned(*np.random.default_rng(seed).uniform(-30, 30, 3)), [0.2, 0.1, 4.0], noise_px=1.0, seed=seed
+        )
+        found = solved(mesh * [1, 1, -1])
+        assert found is None or found.rotation[:, 0] @ found.position < 0.2 * np.linalg.norm(found.position)
+
+
+def test_the_two_starts_are_mirror_images_along_the_line_of_sight():
+    mesh = rendered(*POSES[1])
+    sight = pose._sight(mesh, rays(CAMERA, mesh[:, :2]), CAMERA)
+    (one, place), (other, same_place) = pose._starts(sight)
+    assert np.linalg.det(one) == pytest.approx(1.0) and np.linalg.det(other) == pytest.approx(1.0)
+    assert place == pytest.approx(same_place) and place == pytest.approx(POSES[1][1], abs=0.1)
+    assert angle_deg(one, POSES[1][0]) < 15
+    assert other[:, 1:] == pytest.approx(one[:, 1:] - 2 * np.outer(sight.sight, sight.sight @ one[:, 1:]))

@@ -3,7 +3,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from facemesh_ros.procrustes import aligned, misfit
-from facemesh_ros.topology import RIGID, mirror_points, reference_face
+from facemesh_ros.topology import mirror_points, reference_face
 
 FACE = reference_face()
 
@@ -67,7 +67,3 @@ def test_a_face_fits_at_any_place_size_and_turn():
 )
 def test_what_has_not_the_shape_of_a_face_does_not_fit(garbage):
     assert misfit(garbage.astype(np.float32)) > 0.16
-
-
-def test_the_rigid_points_are_symmetric():
-    assert set(mirror_points()[RIGID].tolist()) == set(RIGID.tolist())

@@ -6,7 +6,7 @@ from facemesh_ros.head import HEAD_FROM_REFERENCE, head_points
 from facemesh_ros.lens import project, rays
 from facemesh_ros.pose import solve, visibility
 from facemesh_ros.scale import HEAD_SIZE_SD, IRIS_M, IrisScale, assumed, iris_factor, scaled_by_depth
-from facemesh_ros.topology import face_topology
+from facemesh_ros.topology import RIGID, face_topology
 from facemesh_ros.types import Camera
 
 CAMERA = Camera.from_matrix([[900, 0, 640], [0, 900, 360], [0, 0, 1]], [-0.1, 0.02, 0, 0, 0], (1280, 720))
@@ -53,7 +53,7 @@ def test_an_iris_that_is_not_seen_well_tells_nothing():
     assert iris_factor(mesh[:468], seen[:468], solution) is None
     assert iris_factor(closed(mesh), seen, solution) is None
     assert iris_factor(*a_head(yaw=40)) is None
-    assert iris_factor(*a_head(position=POSITION * 5)) is None  # 3 px
+    assert iris_factor(*a_head(position=POSITION * 10)) is None  # 1.5 px
     seen[470] = np.nan
     assert iris_factor(mesh, seen, solution) is None
 
@@ -98,9 +98,9 @@ def test_depth_tells_the_size_of_the_head(size):
 @pytest.mark.parametrize("hole", [0.0, np.nan, np.inf, -1.0])
 def test_holes_flying_pixels_and_outliers_do_not_matter(hole):
     random, (_, _, solution) = np.random.default_rng(0), a_head()
-    noisy = depth_of(solution, 1.1) + random.normal(0, 0.003, depth.shape).astype(np.float32)
-    noisy[random.random(depth.shape) < 0.2] = hole
-    noisy[random.random(depth.shape) < 0.02] = 2.0
+    noisy = depth_of(solution, 1.1) + random.normal(0, 0.003, (720, 1280)).astype(np.float32)
+    noisy[random.random(noisy.shape) < 0.2] = hole
+    noisy[random.random(noisy.shape) < 0.02] = 2.0
     assert scaled_by_depth(noisy, CAMERA, solution).factor == pytest.approx(1.1, rel=0.02)
 
 
@@ -118,10 +118,22 @@ def test_a_wall_where_a_head_should_be_disagrees():
     assert scaled_by_depth(depth_of(solution), CAMERA, solution, head_scale=0.6).disagrees
 
 
+def places_of(solution, points):
+    return np.rint(project(CAMERA, solution.points()[points])).astype(int)
+
+
 def test_hidden_points_are_not_asked():
-    _, _, solution = a_head(yaw=45)
+    _, _, solution = a_head(yaw=60)
+    depth, seen = depth_of(solution), visibility(solution)[RIGID] >= 1.0
+    for points, factor in ((RIGID[seen][8:], 0.0), (RIGID[~seen], 0.9)):  # more are hidden than are left
+        for x, y in places_of(solution, points):
+            depth[y - 2 : y + 3, x - 2 : x + 3] *= factor
+    assert scaled_by_depth(depth, CAMERA, solution).factor == pytest.approx(1.0, rel=0.01)
+
+
+def test_pixels_that_fly_are_not_asked_even_if_most_do():
+    _, _, solution = a_head()
     depth = depth_of(solution)
-    hidden = project(CAMERA, solution.points()[visibility(solution) == 0.0])
-    for x, y in np.rint(hidden).astype(int):
-        depth[y, x] = 9.0
+    for x, y in places_of(solution, RIGID[::3].tolist() + RIGID[1::3].tolist()):
+        depth[y, x] *= 1.08
     assert scaled_by_depth(depth, CAMERA, solution).factor == pytest.approx(1.0, rel=0.01)

@@ -8,7 +8,18 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 
 from facemesh_ros.errors import InputError
-from facemesh_ros.topology import ALL_POINTS, SURFACE_POINTS, Topology, face_topology, mirror_points, reference_face
+from facemesh_ros.topology import (
+    ALL_POINTS,
+    RIGID,
+    STEADY_SHARE,
+    SURFACE_POINTS,
+    Topology,
+    face_normals,
+    face_topology,
+    mirror_points,
+    reference_face,
+    steady_points,
+)
 
 OPEN_TRIANGLES = 852
 """Of the tesselation; the other 46 fill the mouth (a 20-gon: 18) and the eyes (16-gons: 14 each)."""
@@ -212,3 +223,46 @@ def test_mirrored_irises_exchange_sides_and_keep_top_and_bottom():
     assert (mirror[mirror] == np.arange(478)).all()
     centre, image_right, top, image_left, bottom = mirror[468:473] - 473
     assert (centre, image_right, top, image_left, bottom) == (0, 3, 2, 1, 4)
+
+
+def eye_centres(face):
+    named = face_topology().points
+    corners = [[named[f"{side}_eye_outer"], named[f"{side}_eye_inner"]] for side in ("right", "left")]
+    return [face[pair].mean(axis=0) for pair in corners]
+
+
+def test_no_triangle_of_the_reference_face_is_folded_and_all_face_the_viewer():
+    a, b, c = reference_face()[face_topology().triangles.astype(int)].transpose(1, 0, 2)
+    normals = np.cross(b - a, c - a)
+    assert (normals[:, 2] < 0.0).all(), "image axes: towards the viewer z is negative"
+    assert np.linalg.norm(normals, axis=1).min() > 1e-6, "no triangle has collapsed: 2 mm² are left of each"
+
+
+def test_normals_are_unit_vectors_out_of_the_face_and_mirror_with_it():
+    normals, mirror = face_normals(reference_face()), mirror_points().astype(int)
+    assert np.linalg.norm(normals, axis=1) == pytest.approx(np.ones(468))
+    assert normals[4] == pytest.approx([0, 0, -1], abs=0.3), "the nose points at the viewer"
+    assert normals[234, 0] < -0.7 and normals[454, 0] > 0.7, "the cheeks at the sides"
+    assert np.abs(normals - (normals * [-1, 1, 1])[mirror]).max() < 0.15, "but for a few diagonals"
+
+
+def test_the_reference_face_has_the_measures_of_adults():
+    face, named = reference_face(), face_topology().points
+    right, left = eye_centres(face)
+    assert np.linalg.norm(left - right) == pytest.approx(0.063, abs=1e-3)
+    # Zhuang and Bradtmiller 2005, means of men and women: menton-sellion 118 mm, bizygomatic 139 mm.
+    assert np.linalg.norm(face[named["chin"]] - face[168]) == pytest.approx(0.118, abs=0.005)
+    assert np.linalg.norm(face[234] - face[454]) == pytest.approx(0.139, abs=0.005)
+
+
+def test_the_rigid_points_are_symmetric():
+    assert set(mirror_points()[RIGID].tolist()) == set(RIGID.tolist())
+
+
+def test_the_steady_points_are_symmetric_and_off_lips_brows_and_rim():
+    steady, groups = steady_points(), face_topology().groups
+    assert set(mirror_points()[steady].tolist()) == set(steady.tolist())
+    assert len(steady) == round(STEADY_SHARE * 468) == 187
+    for name in ("lips", "right_eyebrow", "left_eyebrow", "face_oval"):
+        assert not np.isin(steady, groups[name]).any(), name
+    assert (np.ptp(reference_face()[[*steady, *RIGID]], axis=0) > [0.13, 0.09, 0.07]).all(), "with the rigid ones"

@@ -43,6 +43,7 @@ def test_values_are_frozen():
         (lambda: Face(0, ROI, MESH, MESH), "track_id is 0"),
         (lambda: Face(1, ROI, MESH, MESH, points_m=np.zeros((468, 2))), r"points_m.*\(468, 2\)"),
         (lambda: HeadPose(np.eye(3), 0.0, np.eye(6)), r"\(3, 3\).*\(4, 4\)"),
+        (lambda: HeadPose(np.eye(4), 0.0, np.eye(6), "guess"), "'guess'.*assumed, iris, depth"),
         (lambda: frozen_array([1.0, np.inf], (None,), float, "x"), "infinity"),
     ],
 )
