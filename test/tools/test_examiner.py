@@ -17,6 +17,7 @@ from made_faces import (
 )
 
 from facemesh_ros.errors import FaceMeshError
+from facemesh_ros.head import HEAD_FROM_REFERENCE
 from facemesh_ros.tools.evaluation.datasets import read_data
 from facemesh_ros.tools.evaluation.examiner import Examiner
 from facemesh_ros.tools.evaluation.rotations import Angles, rotation_from_angles
@@ -51,7 +52,7 @@ def test_angles_are_those_of_the_mesh_and_of_the_subjects_own_pose(tmp_path):
     write_gt(tmp_path, [("gt/a.png", "s", True, [annotated()])])
     face = found()
     pose, flip = np.eye(4), np.diag([1.0, -1.0, -1.0])
-    pose[:3, :3] = flip @ rotation_from_angles(Angles(25.0, 0.0, 0.0)) @ flip
+    pose[:3, :3] = flip @ rotation_from_angles(Angles(25.0, 0.0, 0.0)) @ flip @ HEAD_FROM_REFERENCE.T
     given = Found(face.points, camera_from_head=pose)
     (record,) = examine(tmp_path, Scripted("it", [result(given)]), reference=face.points).annotated
     (score,) = record.subjects["it"].scores
