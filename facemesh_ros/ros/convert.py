@@ -19,7 +19,7 @@ from facemesh_ros.errors import InputError
 from facemesh_ros.msg import FaceMesh, FaceMeshArray, FaceMeshTiming
 from facemesh_ros.msg import Roi as RoiMessage
 from facemesh_ros.ros.encodings import DECODERS, DEPTH, decode, remedy
-from facemesh_ros.types import Camera, Face, HeadPose, Roi, UInt8
+from facemesh_ros.types import Camera, Eyes, Face, Gaze, HeadPose, Mouth, Roi, UInt8
 
 
 def stamp_seconds(header: Header) -> float:
@@ -184,9 +184,42 @@ def face_message(face: Face) -> FaceMesh:
     if face.points_m is not None:
         message.points = _flat(face.points_m)
     if face.pose is not None:
-        message.head_pose = _pose_message(face.pose)
-        message.reprojection_error = face.pose.error_px
+        _fill_pose(message, face.pose)
+    if face.eyes is not None and face.mouth is not None:
+        _fill_eyes_and_mouth(message, face.eyes, face.mouth)
+    if face.gaze is not None:
+        _fill_gaze(message, face.gaze)
     return message
+
+
+def _fill_pose(message: FaceMesh, pose: HeadPose) -> None:
+    message.head_pose = _pose_message(pose)
+    message.reprojection_error = pose.error_px
+    message.scale_source = pose.scale_source
+    message.head_scale = float(pose.head_scale)
+    message.scale_disagrees = bool(pose.scale_disagrees)
+    message.is_calibrated = bool(pose.is_calibrated)
+
+
+def _fill_eyes_and_mouth(message: FaceMesh, eyes: Eyes, mouth: Mouth) -> None:
+    message.eyes_valid = True
+    message.right_eye_openness = float(eyes.right_openness)
+    message.left_eye_openness = float(eyes.left_openness)
+    message.right_eye_closed = bool(eyes.right_is_closed)
+    message.left_eye_closed = bool(eyes.left_is_closed)
+    message.blink = bool(eyes.blink)
+    message.blink_duration = float(eyes.blink_duration_s)
+    message.mouth_openness = float(mouth.openness)
+
+
+def _fill_gaze(message: FaceMesh, gaze: Gaze) -> None:
+    message.gaze_valid = True
+    direction = message.gaze_direction
+    direction.x, direction.y, direction.z = gaze.direction.tolist()
+    message.gaze_source = gaze.source
+    message.target_valid = gaze.angle_rad is not None
+    message.target_angle = 0.0 if gaze.angle_rad is None else float(gaze.angle_rad)
+    message.is_looking = bool(gaze.is_looking)
 
 
 def _flat(values: NDArray[np.float32]) -> array[float]:
