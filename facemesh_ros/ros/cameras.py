@@ -10,7 +10,7 @@ from builtin_interfaces.msg import Time
 from sensor_msgs.msg import CameraInfo
 
 from facemesh_ros.errors import InputError
-from facemesh_ros.ros.convert import camera_from_info
+from facemesh_ros.ros.convert import camera_from_info, stamp_nanoseconds
 from facemesh_ros.types import Camera
 
 KEPT = 64
@@ -42,7 +42,7 @@ class Cameras:
     def put(self, info: CameraInfo) -> None:
         """Keep a calibration until its image comes."""
         with self._changed:
-            stamp_ns = _nanoseconds(info.header.stamp)
+            stamp_ns = stamp_nanoseconds(info.header.stamp)
             self._infos.pop(stamp_ns, None)  # a bag that loops: the stamp is the newest again
             self._infos[stamp_ns] = info
             while len(self._infos) > KEPT:
@@ -56,7 +56,7 @@ class Cameras:
 
         None where no camera_info bears the stamp, or the one that does is no calibration of such an image.
         """
-        info = self._info_of(_nanoseconds(stamp))
+        info = self._info_of(stamp_nanoseconds(stamp))
         if info is None:
             return None
         try:
@@ -92,7 +92,3 @@ def _fitting_camera(info: CameraInfo, size_wh: tuple[int, int]) -> Camera:
             f"{size_wh[0]}x{size_wh[1]}: publish the calibration of this resolution, or set binning and roi in it"
         )
     return camera
-
-
-def _nanoseconds(stamp: Time) -> int:
-    return int(stamp.sec) * 10**9 + int(stamp.nanosec)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+from builtin_interfaces.msg import Time
 from geometry_msgs.msg import PoseWithCovariance
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
@@ -25,6 +26,11 @@ from facemesh_ros.types import Camera, Eyes, Face, Gaze, HeadPose, Mouth, Roi, U
 def stamp_seconds(header: Header) -> float:
     """Return the header's time in s."""
     return float(header.stamp.sec + 1e-9 * header.stamp.nanosec)
+
+
+def stamp_nanoseconds(stamp: Time) -> int:
+    """Return a time in ns, exactly."""
+    return int(stamp.sec) * 10**9 + int(stamp.nanosec)
 
 
 def image_rgb(message: Image) -> UInt8:

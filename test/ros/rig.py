@@ -3,6 +3,7 @@
 import threading
 import time
 from array import array
+from dataclasses import replace
 
 import numpy as np
 import rclpy
@@ -15,7 +16,7 @@ from std_msgs.msg import Header
 
 from facemesh_ros.msg import FaceMeshArray
 from facemesh_ros.ros.node import FaceMeshNode
-from facemesh_ros.types import Face, Mesh, Roi
+from facemesh_ros.types import Face, HeadPose, Mesh, Roi
 
 DEADLINE_S = 20.0
 """Within this everything happens even on a loaded machine; tests return as soon as it has."""
@@ -58,6 +59,14 @@ class FakeMesher:
 def a_face(points=468):
     mesh = Mesh(np.full((points, 3), 20.0, np.float32), 0.9)
     return Face(1, Roi((20.0, 20.0), 30.0, 0.0), mesh, mesh)
+
+
+def placed(face, position_m=(0.0, 0.0, 1.0), turn=None, **pose):
+    """Return the face with a head pose: so far from the camera, turned by a Rotation."""
+    camera_from_head = np.eye(4)
+    camera_from_head[:3, 3] = position_m
+    camera_from_head[:3, :3] = np.eye(3) if turn is None else turn.as_matrix()
+    return replace(face, pose=HeadPose(camera_from_head, 0.5, np.eye(6), **pose))
 
 
 def stamp(seconds):
