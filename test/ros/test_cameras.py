@@ -9,7 +9,8 @@ pytest.importorskip("facemesh_ros.msg", reason="the messages are not built: make
 
 from rig import info_message, stamp
 
-from facemesh_ros.ros.cameras import KEPT, PATIENT_MISSES, Cameras
+from facemesh_ros.ros.cameras import KEPT, Cameras
+from facemesh_ros.ros.partners import PATIENT_MISSES
 
 pytestmark = pytest.mark.ros
 
@@ -46,7 +47,7 @@ def test_the_oldest_are_forgotten(cameras):
 
 
 def test_a_camera_info_that_comes_a_little_later_is_waited_for(cameras, monkeypatch):
-    monkeypatch.setattr("facemesh_ros.ros.cameras.WAIT_S", 100.0)
+    monkeypatch.setattr(cameras, "wait_s", 100.0)
     cameras.put(info_message(1.0))
     found = []
     thread = threading.Thread(target=lambda: found.append(cameras.camera_of(stamp(2.0), SIZE_WH)), daemon=True)
@@ -59,10 +60,10 @@ def test_a_camera_info_that_comes_a_little_later_is_waited_for(cameras, monkeypa
 
 def test_who_never_finds_a_partner_does_not_wait(cameras, monkeypatch):
     cameras.put(info_message(1.0))
-    monkeypatch.setattr("facemesh_ros.ros.cameras.WAIT_S", 0.0)
+    monkeypatch.setattr(cameras, "wait_s", 0.0)
     for second in range(2, 2 + PATIENT_MISSES):
         cameras.camera_of(stamp(second), SIZE_WH)
-    monkeypatch.setattr("facemesh_ros.ros.cameras.WAIT_S", None)  # for ever
+    monkeypatch.setattr(cameras, "wait_s", None)  # for ever
     assert cameras.camera_of(stamp(100.0), SIZE_WH) is None
 
 
@@ -90,10 +91,10 @@ def test_images_from_before_the_first_camera_info_do_not_end_the_patience(camera
 
 def test_after_a_pause_of_camera_info_images_find_theirs_again(cameras, monkeypatch):
     cameras.put(info_message(1.0))
-    monkeypatch.setattr("facemesh_ros.ros.cameras.WAIT_S", 0.0)
+    monkeypatch.setattr(cameras, "wait_s", 0.0)
     for second in range(2, 2 + 2 * PATIENT_MISSES):
         cameras.camera_of(stamp(second), SIZE_WH)
-    monkeypatch.setattr("facemesh_ros.ros.cameras.WAIT_S", 10.0)
+    monkeypatch.setattr(cameras, "wait_s", 10.0)
     assert pair_in_order_of_a_driver(cameras, monkeypatch, (100.0, 101.0, 102.0)) == [False, True, True]
 
 
