@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import traceback
 
@@ -18,10 +17,9 @@ from facemesh_ros.ros.input_watch import InputWatch
 from facemesh_ros.ros.inputs import Inputs
 from facemesh_ros.ros.latest import Latest
 from facemesh_ros.ros.outputs import Outputs
+from facemesh_ros.ros.throttle import Throttle
 from facemesh_ros.ros.timing import StageTimer
 
-THROTTLE_S = 5.0
-"""Between two messages about errors of one kind."""
 CLOSE_S = 5.0
 """The image at hand is waited for this long; a slow computer needs 1 s for one with many faces."""
 
@@ -55,7 +53,7 @@ class Stream:
         self._outputs = outputs
         self._tally = tally
         self._newest: Latest[Frame] = Latest()
-        self._said_s: dict[tuple[str, int | None], float] = {}
+        self._throttle = Throttle()
         self._began_s: float | None = None
         self._is_closed = False
         self._inputs = Inputs(node, config, self._on_image, self._on_info, self._on_mismatch)
@@ -120,11 +118,7 @@ class Stream:
     def _is_due(self, error: Exception) -> bool:
         """Tell whether to speak of an error: those raised by one line of code are of one kind."""
         origin = traceback.extract_tb(error.__traceback__)[-1]
-        kind, now_s = (origin.filename, origin.lineno), self._timer.now_s()
-        if now_s - self._said_s.get(kind, -math.inf) < THROTTLE_S:
-            return False
-        self._said_s[kind] = now_s
-        return True
+        return self._throttle.is_due((origin.filename, origin.lineno))
 
     def _process(self, frame: Frame) -> None:
         result = self._processor.process(frame, self._tally.skipped)
