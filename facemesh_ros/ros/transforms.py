@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from geometry_msgs.msg import Quaternion, Transform, TransformStamped, Vector3
+from geometry_msgs.msg import TransformStamped
 from scipy.spatial.transform import Rotation
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
@@ -89,12 +89,13 @@ def _links(face: Face, camera_frame: str, target_m: Float64 | None, prefix: str)
 
 def _head_from_gaze(gaze: Gaze | None) -> Float64:
     """Return the (3, 3) rotation of a frame with z along the gaze, x to the right across the head, and y down."""
-    ahead = HEAD_FROM_AHEAD[:, 2] if gaze is None else gaze.head_direction
-    level = math.hypot(ahead[0], ahead[1])
+    if gaze is None:
+        return HEAD_FROM_AHEAD
+    x, y, z = gaze.head_direction.tolist()
+    level = math.hypot(x, y)
     if level < _STEEPEST:
         return HEAD_FROM_AHEAD
-    right = np.array([ahead[1] / level, -ahead[0] / level, 0.0])
-    return np.column_stack([right, np.cross(ahead, right), ahead])
+    return np.array([[y / level, x * z / level, x], [-x / level, y * z / level, y], [0.0, -level, z]])
 
 
 def _focus_m(gaze: Gaze | None, target_m: Float64 | None) -> float | None:
@@ -106,9 +107,9 @@ def _focus_m(gaze: Gaze | None, target_m: Float64 | None) -> float | None:
 
 
 def _stamped(link: _Link, turn_xyzw: Float64, header: Header) -> TransformStamped:
-    (x, y, z), (qx, qy, qz, qw) = link.position_m, turn_xyzw.tolist()
-    return TransformStamped(
-        header=Header(stamp=header.stamp, frame_id=link.parent),
-        child_frame_id=link.child,
-        transform=Transform(translation=Vector3(x=x, y=y, z=z), rotation=Quaternion(x=qx, y=qy, z=qz, w=qw)),
-    )
+    message = TransformStamped()  # filled in place: what is passed to it is made beside its defaults
+    message.header.stamp, message.header.frame_id, message.child_frame_id = header.stamp, link.parent, link.child
+    place, turn = message.transform.translation, message.transform.rotation
+    place.x, place.y, place.z = link.position_m
+    turn.x, turn.y, turn.z, turn.w = turn_xyzw.tolist()
+    return message
