@@ -2,6 +2,8 @@
 
 ``Config`` is what the library takes; ``NodeConfig`` is what the ROS node adds. Both are nested frozen dataclasses whose
 leaves have dotted names (``detector.min_score``), the same in Python, in YAML and as ROS parameters.
+
+Over 300 lines because every tunable stands here, once, with its description.
 """
 
 from __future__ import annotations
@@ -256,8 +258,8 @@ class DepthConfig(Section):
 
     enabled: bool = tunable(
         False,
-        "Subscribe to depth (16UC1 mm or 32FC1 m, aligned with the image and of its size): it tells how large and so how "
-        "far heads are. Needs a calibration.",
+        "Subscribe to depth (16UC1 mm or 32FC1 m, aligned with the image and of its size): it tells how large heads "
+        "are, and so how far away.",
         live=False,
     )
     tolerance_s: float = tunable(
@@ -294,7 +296,7 @@ class Rep155Config(Section):
 
     enabled: bool = tunable(
         False,
-        "Publish the topics of REP 155 under /humans as well; needs hri_msgs. Ids are then f1, f2, ... there, and so in "
+        "Publish the topics of REP 155 under /humans as well; needs hri_msgs. Ids are then f1, f2, ... there and in "
         "TF: face_f1.",
         live=False,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from builtin_interfaces.msg import Time
 from sensor_msgs.msg import Image
 
 from facemesh_ros.errors import InputError
@@ -36,14 +35,8 @@ class Depths(Partners[Image]):
         self._warn = warn
         self._throttle = Throttle()
 
-    def depth_of(self, stamp: Time, size_wh: tuple[int, int]) -> Float32 | None:
-        """Return the depth at each pixel of the image with this stamp and size (px): (H, W) float32, m.
-
-        None where there is none, or it cannot be used.
-        """
-        message = self.partner_of(stamp)
-        if message is None:
-            return None
+    def metres(self, message: Image, size_wh: tuple[int, int]) -> Float32 | None:
+        """Return the depth at each pixel of an image of this size (px): (H, W) float32, m; None if it is useless."""
         try:
             depth_m = _fitting_depth(message, size_wh)
         except InputError as error:
@@ -58,8 +51,8 @@ class Depths(Partners[Image]):
 def _fitting_depth(message: Image, size_wh: tuple[int, int]) -> Float32:
     if (message.width, message.height) != size_wh:
         raise InputError(
-            f"depth has {message.width}x{message.height} px and the image {size_wh[0]}x{size_wh[1]}: remap depth to the "
-            "topic that the driver aligns with the image (often aligned_depth_to_color)"
+            f"depth has {message.width}x{message.height} px and the image {size_wh[0]}x{size_wh[1]}: remap depth to "
+            "the topic that the driver aligns with the image (often aligned_depth_to_color)"
         )
     layout = message.height, message.width, message.step, bool(message.is_bigendian)
     return decode_depth(message.encoding, message.data, *layout)

@@ -64,9 +64,7 @@ def decode(encoding: str, data: Data, height: int, width: int, step: int, is_big
     return rgb
 
 
-def decode_depth(
-    encoding: str, data: Data, height: int, width: int, step: int, is_bigendian: bool = False
-) -> Float32:
+def decode_depth(encoding: str, data: Data, height: int, width: int, step: int, is_bigendian: bool = False) -> Float32:
     """Turn the bytes of a depth image (REP 118) into metres; the arguments are those of :func:`decode`.
 
     Returns:
@@ -83,7 +81,7 @@ def decode_depth(
         kind, unit_m = DEPTH[encoding]
         rows = _rows(data, height, width * np.dtype(kind).itemsize, step)
         values = np.ascontiguousarray(rows).view(np.dtype(kind).newbyteorder(">" if is_bigendian else "<"))
-        return np.multiply(values, np.float32(unit_m), dtype=np.float32)
+        return np.asarray(np.multiply(values, np.float32(unit_m), dtype=np.float32))
     except InputError as error:
         raise InputError(f"{encoding} depth of {width}x{height} px: {error}") from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
 
 import numpy as np
 from rclpy.duration import Duration
@@ -10,27 +11,36 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
+from tf2_msgs.msg import TFMessage
 
+from facemesh_ros.config import NodeConfig
 from facemesh_ros.draw import draw_faces
 from facemesh_ros.msg import FaceMeshArray, FaceTopology
 from facemesh_ros.ros.convert import array_message
 from facemesh_ros.ros.frames import Result
 from facemesh_ros.ros.topology import POINT_COUNTS, topology_message
+from facemesh_ros.ros.transforms import FaceTransforms
 from facemesh_ros.topology import face_topology
 from facemesh_ros.types import UInt8
 
 DEPTH = 5
+TF_DEPTH = 100
+"""As tf2_ros has it."""
 
 
 class Outputs:
     """The publishers, for as long as the node lives. Only the topology goes out while the node is not active."""
 
-    def __init__(self, node: LifecycleNode) -> None:
+    def __init__(self, node: LifecycleNode, config: Callable[[], NodeConfig]) -> None:
+        """Make the publishers; ``config`` is asked for what may change while the node runs."""
         reliable = QoSProfile(depth=DEPTH, reliability=ReliabilityPolicy.RELIABLE)
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self._faces = node.create_lifecycle_publisher(FaceMeshArray, "~/faces", reliable)
         self._debug_image = node.create_lifecycle_publisher(Image, "~/debug_image", reliable)
         self._topology = node.create_publisher(FaceTopology, "~/topology", latched)
+        self._tf = node.create_lifecycle_publisher(TFMessage, "/tf", QoSProfile(depth=TF_DEPTH))
+        self._transforms = FaceTransforms()
+        self._config = config
         self._last: FaceMeshArray | None = None
 
     def publish_topology(self, network: str) -> None:
@@ -41,9 +51,16 @@ class Outputs:
         """Send the faces; draw them only if somebody looks."""
         self._faces.publish(result.array)
         self._last = result.array
+        if self._config().tf.enabled and self._tf.get_subscription_count():
+            self._publish_transforms(result)
         if self._debug_image.get_subscription_count():
             picture = draw_faces(result.image_rgb, result.faces, order="rgb")
             self._debug_image.publish(bgr8_message(picture, result.array.header))
+
+    def _publish_transforms(self, result: Result) -> None:
+        message = self._transforms.message(result.faces, result.array.header, result.target_m)
+        if message is not None:
+            self._tf.publish(message)
 
     def publish_none(self, dropped: int, timeout_s: float = 0.5) -> None:
         """Say that there are no faces any more, under the last image's header, and wait until readers have it.

@@ -1,4 +1,4 @@
-"""Messages that belong to images and come on topics of their own: found by the image's stamp, and waited for a little."""
+"""Messages that belong to images and come on topics of their own: found by the stamp, and waited for a little."""
 
 from __future__ import annotations
 

@@ -33,13 +33,16 @@ class FakeMesher:
     def __init__(self, config, stage):
         self.config = config
         self.stage = stage
+        self.depths, self.targets = [], []
         self.images, self.stamps, self.cameras, self.resets = [], [], [], 0
         self.faces = (a_face(),)
         self.may_work = threading.Event()
         self.may_work.set()
         self.error = None
 
-    def process(self, image_rgb, stamp, camera=None):
+    def process(self, image_rgb, stamp, camera=None, depth_m=None, target_m=None):
+        self.depths.append(depth_m)
+        self.targets.append(target_m)
         self.images.append(image_rgb)
         self.stamps.append(stamp)
         self.cameras.append(camera)
@@ -83,6 +86,20 @@ def image_message(seconds, picture_rgb=None, frame_id="camera_optical"):
         encoding="rgb8",
         step=3 * width,
         data=array("B", picture.tobytes()),
+    )
+
+
+def depth_message(seconds, depth_m, encoding="32FC1", frame_id="camera_optical"):
+    """Return depth, (H, W) float32 m, as an image of one of the two encodings; NaN is 0 in the one of whole mm."""
+    height, width = depth_m.shape
+    values = depth_m if encoding == "32FC1" else np.rint(1000.0 * np.nan_to_num(depth_m)).astype(np.uint16)
+    return Image(
+        header=Header(stamp=stamp(seconds), frame_id=frame_id),
+        height=height,
+        width=width,
+        encoding=encoding,
+        step=values.itemsize * width,
+        data=array("B", values.tobytes()),
     )
 
 
