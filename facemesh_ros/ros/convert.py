@@ -152,6 +152,13 @@ def info_from_camera(camera: Camera) -> CameraInfo:
     )
 
 
+def bgr8_message(image_rgb: UInt8, header: Header) -> Image:
+    """Make an image message of an (H, W, 3) uint8 RGB picture."""
+    height, width = image_rgb.shape[:2]
+    data = array("B", np.ascontiguousarray(image_rgb[..., ::-1]).tobytes())
+    return Image(header=header, height=height, width=width, encoding="bgr8", step=3 * width, data=data)
+
+
 def array_message(
     faces: Iterable[Face],
     header: Header,

@@ -61,6 +61,7 @@ class Stream:
         cameras = companions.cameras
         self._watch = InputWatch(node, self._inputs, config.input, lambda: cameras.paired, self._logger.warning)
         self._node, self._listening = node, companions.target.listen(node)
+        outputs.open()
         self._worker = threading.Thread(target=self._work, name="facemesh_worker", daemon=True)
         self._worker.start()
 
