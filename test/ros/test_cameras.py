@@ -1,5 +1,6 @@
 """camera_info finds its image by the stamp."""
 
+import math
 import threading
 
 import pytest
@@ -98,11 +99,19 @@ def test_after_a_pause_of_camera_info_images_find_theirs_again(cameras, monkeypa
     assert pair_in_order_of_a_driver(cameras, monkeypatch, (100.0, 101.0, 102.0)) == [False, True, True]
 
 
+def info_with_k(focal_px):
+    message = info_message(1.0)
+    message.k[0] = focal_px
+    return message
+
+
 @pytest.mark.parametrize(
     ("message", "reason"),
     [
         (info_message(1.0, size_wh=(32, 24)), "camera_info is for images of 32x24 px and the image has 64x48"),
         (type(info_message(1.0))(header=info_message(1.0).header, width=64, height=48), "uncalibrated"),
+        (info_with_k(math.nan), "NaN"),
+        (info_with_k(-60.0), "focal lengths must be positive"),
     ],
 )
 def test_a_calibration_that_cannot_be_used_is_said_once(cameras, warnings, message, reason):
