@@ -12,7 +12,6 @@ import numpy as np
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import PoseWithCovariance
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
@@ -20,6 +19,7 @@ from facemesh_ros.errors import InputError
 from facemesh_ros.msg import FaceMesh, FaceMeshArray, FaceMeshTiming
 from facemesh_ros.msg import Roi as RoiMessage
 from facemesh_ros.ros.encodings import DECODERS, DEPTH, decode, remedy
+from facemesh_ros.ros.quaternion import quaternion_xyzw
 from facemesh_ros.types import Camera, Eyes, Face, Gaze, HeadPose, Mouth, Roi, UInt8
 
 
@@ -249,6 +249,6 @@ def _pose_message(pose: HeadPose) -> PoseWithCovariance:
     message = PoseWithCovariance(covariance=pose.covariance.ravel())
     position, orientation = message.pose.position, message.pose.orientation
     position.x, position.y, position.z = pose.camera_from_head[:3, 3].tolist()
-    quaternion_xyzw = Rotation.from_matrix(pose.camera_from_head[:3, :3]).as_quat()
-    orientation.x, orientation.y, orientation.z, orientation.w = quaternion_xyzw.tolist()
+    turn_xyzw = quaternion_xyzw(pose.camera_from_head[:3, :3])
+    orientation.x, orientation.y, orientation.z, orientation.w = turn_xyzw
     return message

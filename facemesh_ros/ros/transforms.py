@@ -10,19 +10,22 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from geometry_msgs.msg import TransformStamped
-from scipy.spatial.transform import Rotation
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 
 from facemesh_ros.ros.convert import stamp_nanoseconds
+from facemesh_ros.ros.quaternion import quaternion_xyzw
 from facemesh_ros.types import Face, Float64, Gaze
+
+Quaternion: TypeAlias = tuple[float, float, float, float]
 
 HEAD_FROM_AHEAD = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
 """Rotation of a gaze along the head's x: REP 155's roll, pitch, yaw of -pi/2, 0, -pi/2."""
-UNTURNED = np.array([0.0, 0.0, 0.0, 1.0])
+UNTURNED = (0.0, 0.0, 0.0, 1.0)
 _STEEPEST = 1e-6
 """Sine between a gaze and the head's z below which the gaze does not tell where right and down are."""
 
@@ -34,7 +37,7 @@ class _Link:
     parent: str
     child: str
     position_m: tuple[float, float, float]
-    turn_xyzw: Float64
+    turn_xyzw: Quaternion
 
 
 class FaceTransforms:
@@ -42,7 +45,7 @@ class FaceTransforms:
 
     def __init__(self) -> None:
         self._stamp_ns: int | None = None
-        self._turns_xyzw: dict[str, Float64] = {}
+        self._turns_xyzw: dict[str, Quaternion] = {}
 
     def message(
         self, faces: Iterable[Face], header: Header, target_m: Float64 | None = None, prefix: str = ""
@@ -68,9 +71,10 @@ class FaceTransforms:
         transforms = [_stamped(link, steady[link.child], header) for link in links]
         return TFMessage(transforms=transforms) if transforms else None
 
-    def _with_sign_kept(self, link: _Link) -> Float64:
-        last = self._turns_xyzw.get(link.child)
-        return -link.turn_xyzw if last is not None and last @ link.turn_xyzw < 0.0 else link.turn_xyzw
+    def _with_sign_kept(self, link: _Link) -> Quaternion:
+        x, y, z, w = link.turn_xyzw
+        lx, ly, lz, lw = self._turns_xyzw.get(link.child, link.turn_xyzw)
+        return (-x, -y, -z, -w) if lx * x + ly * y + lz * z + lw * w < 0.0 else (x, y, z, w)
 
 
 def _links(face: Face, camera_frame: str, target_m: Float64 | None, prefix: str) -> Iterator[_Link]:
@@ -78,10 +82,9 @@ def _links(face: Face, camera_frame: str, target_m: Float64 | None, prefix: str)
         return
     head, gaze, focus = (f"{kind}_{prefix}{face.track_id}" for kind in ("face", "gaze", "focus"))
     pose, head_from_gaze = face.pose.camera_from_head, _head_from_gaze(face.gaze)
-    head_turn, gaze_turn = Rotation.from_matrix(np.stack([pose[:3, :3], head_from_gaze])).as_quat()
     x, y, z = pose[:3, 3].tolist()
-    yield _Link(camera_frame, head, (x, y, z), head_turn)
-    yield _Link(head, gaze, (0.0, 0.0, 0.0), gaze_turn)
+    yield _Link(camera_frame, head, (x, y, z), quaternion_xyzw(pose[:3, :3]))
+    yield _Link(head, gaze, (0.0, 0.0, 0.0), quaternion_xyzw(head_from_gaze))
     distance_m = _focus_m(face.gaze, target_m)
     if distance_m is not None:
         yield _Link(gaze, focus, (0.0, 0.0, distance_m), UNTURNED)
@@ -106,10 +109,10 @@ def _focus_m(gaze: Gaze | None, target_m: Float64 | None) -> float | None:
     return max(float(gaze.direction @ way), 0.0)
 
 
-def _stamped(link: _Link, turn_xyzw: Float64, header: Header) -> TransformStamped:
+def _stamped(link: _Link, turn_xyzw: Quaternion, header: Header) -> TransformStamped:
     message = TransformStamped()  # filled in place: what is passed to it is made beside its defaults
     message.header.stamp, message.header.frame_id, message.child_frame_id = header.stamp, link.parent, link.child
     place, turn = message.transform.translation, message.transform.rotation
     place.x, place.y, place.z = link.position_m
-    turn.x, turn.y, turn.z, turn.w = turn_xyzw.tolist()
+    turn.x, turn.y, turn.z, turn.w = turn_xyzw
     return message
