@@ -2,6 +2,8 @@
 
 ``Config`` is what the library takes; ``NodeConfig`` is what the ROS node adds. Both are nested frozen dataclasses whose
 leaves have dotted names (``detector.min_score``), the same in Python, in YAML and as ROS parameters.
+
+Over 300 lines because every tunable stands here, once, with its description.
 """
 
 from __future__ import annotations
@@ -256,8 +258,62 @@ class InputConfig(Section):
 
 
 @dataclass(frozen=True)
+class DepthConfig(Section):
+    """The node's depth topic."""
+
+    enabled: bool = tunable(
+        False,
+        "Subscribe to depth (16UC1 mm or 32FC1 m, aligned with the image and of its size): it tells how large heads "
+        "are, and so how far away.",
+        live=False,
+    )
+    tolerance_s: float = tunable(
+        0.0,
+        "An image takes the depth whose stamp is nearest to its own, if it is off by no more than this.",
+        bounds=(0.0, 1.0),
+        unit="s",
+        live=False,
+    )
+
+
+@dataclass(frozen=True)
+class TargetConfig(Section):
+    """What the node measures attention against."""
+
+    target_frame: str = tunable(
+        "",
+        "TF frame whose origin is the target of attention; empty for the camera. While its place is not known from /tf "
+        "and /tf_static, attention is not told.",
+        live=False,
+    )
+
+
+@dataclass(frozen=True)
+class TfConfig(Section):
+    """The node's transforms."""
+
+    enabled: bool = tunable(True, "Publish face_<id>, gaze_<id> and focus_<id> on /tf for faces that have a head pose.")
+
+
+@dataclass(frozen=True)
+class Rep155Config(Section):
+    """The node's bridge to ROS4HRI."""
+
+    enabled: bool = tunable(
+        False,
+        "Publish the topics of REP 155 under /humans as well; needs hri_msgs. Ids are then f1, f2, ... there and in "
+        "TF: face_f1.",
+        live=False,
+    )
+
+
+@dataclass(frozen=True)
 class NodeConfig(Section):
     """What the ROS node takes beside :class:`Config`."""
 
     autostart: bool = tunable(True, "Configure and activate at start; false waits for a lifecycle manager.", live=False)
     input: InputConfig = field(default_factory=InputConfig)
+    depth: DepthConfig = field(default_factory=DepthConfig)
+    attention: TargetConfig = field(default_factory=TargetConfig)
+    tf: TfConfig = field(default_factory=TfConfig)
+    rep155: Rep155Config = field(default_factory=Rep155Config)

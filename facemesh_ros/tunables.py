@@ -30,7 +30,7 @@ class Tunable:
     high: float | None
     """Inclusive bounds of a number."""
     choices: tuple[str, ...]
-    """The allowed words of a text; empty for other types."""
+    """The allowed words of a text; empty for any, and for other types."""
     live: bool
     """May change while the node is active; otherwise it is read when the networks are loaded."""
 
@@ -52,7 +52,7 @@ class Tunable:
 
     def _within(self, value: Value) -> bool:
         if isinstance(value, str):
-            return value in self.choices
+            return not self.choices or value in self.choices
         low = -math.inf if self.low is None else self.low
         high = math.inf if self.high is None else self.high
         return isinstance(value, bool) or low <= value <= high  # NaN fails both comparisons
@@ -63,6 +63,8 @@ class Tunable:
             return "one of " + ", ".join(self.choices)
         if isinstance(self.default, bool):
             return "true or false"
+        if isinstance(self.default, str):
+            return "any text"
         kind = "a whole number" if isinstance(self.default, int) else "a number"
         unit = f" {self.unit}" if self.unit else ""
         return f"{kind} from {self.low:g} to {self.high:g}{unit}"

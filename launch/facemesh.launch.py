@@ -36,6 +36,11 @@ def arguments() -> list[DeclareLaunchArgument]:
             default_value="",
             description="Topic of the calibration; by default camera_info beside the image.",
         ),
+        DeclareLaunchArgument(
+            "depth",
+            default_value="",
+            description="Topic of depth images that are aligned with the image; naming one sets depth.enabled.",
+        ),
         DeclareLaunchArgument("namespace", default_value="", description="Namespace of the node."),
         DeclareLaunchArgument(
             "params_file", default_value=str(CONFIG / "facemesh.yaml"), description="YAML file of parameters."
@@ -59,13 +64,13 @@ def processes(context: LaunchContext) -> list[Node]:
 
 def node(given: Mapping[str, str]) -> LifecycleNode:
     # What is not remapped follows the image: image/compressed and, beside it, camera_info.
-    remapped = {name: given[name] for name in ("image", "camera_info") if given[name]}
+    remapped = {name: given[name] for name in ("image", "camera_info", "depth") if given[name]}
     return LifecycleNode(
         package="facemesh_ros",
         executable="facemesh_node",
         name="facemesh_node",
         namespace=given["namespace"],
-        parameters=[given["params_file"], *use_sim_time(given)],
+        parameters=[given["params_file"], *use_depth(given), *use_sim_time(given)],
         remappings=list(remapped.items()),
         ros_arguments=["--log-level", given["log_level"]],
         additional_env=large_message_environment(),
@@ -86,6 +91,11 @@ def rviz(given: Mapping[str, str]) -> Node:
         ],
         additional_env=large_message_environment(),
     )
+
+
+def use_depth(given: Mapping[str, str]) -> list[dict[str, bool]]:
+    """Return the parameter where a topic was named."""
+    return [{"depth.enabled": True}] if given["depth"] else []
 
 
 def use_sim_time(given: Mapping[str, str]) -> list[dict[str, bool]]:

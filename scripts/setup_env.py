@@ -41,6 +41,7 @@ MESSAGES_FOLDER = PYTHON_LIB / "ros-packages"
 MESSAGES = ROOT / "msg"
 SCRIPTS = ROOT / "scripts"
 WHEELS = SCRIPTS / "ros_jazzy_wheels.txt"
+TF2_MSGS = SCRIPTS / "tf2_msgs"
 WHEEL_PYTHONS = ((3, 10), (3, 13))
 EXTRAS = "convert,demo,dev,test"
 FOREIGN_VARIABLES = ("LD_LIBRARY_PATH", "PYTHONHOME", "PYTHONPATH", "_ROS_WHEELS_BOOTSTRAP_COMPLETE")
@@ -202,27 +203,40 @@ def numpy_constraint() -> Path:
 
 def build_messages(ros: str | None, environment: dict[str, str]) -> None:
     """Generate, compile and install the messages into .venv, and make them importable there."""
-    files = [ROOT / "package.xml", ROOT / "CMakeLists.txt", *MESSAGES.iterdir(), *SCRIPTS.iterdir()]
+    scripts = [path for path in SCRIPTS.rglob("*") if path.is_file()]
+    files = [ROOT / "package.xml", ROOT / "CMakeLists.txt", *MESSAGES.iterdir(), *scripts]
     with stamped("messages", files) as is_current:
         if is_current:
             return
-        folder = BUILD / "messages"
-        shutil.rmtree(folder, ignore_errors=True)
-        options = {
-            "BUILD_TESTING": "OFF",
-            "CMAKE_BUILD_TYPE": "Release",
-            "CMAKE_INSTALL_PREFIX": VENV,
-            "CMAKE_PROJECT_INCLUDE": SCRIPTS / "drop_missing_includes.cmake",
-            "FACEMESH_MESSAGES_ONLY": "ON",
-            "PYTHON_INSTALL_DIR": MESSAGES_FOLDER.relative_to(VENV),
-            "Python3_EXECUTABLE": BIN / "python",
-        }
-        generator = ["-G", "Ninja"] if shutil.which("ninja", path=environment["PATH"]) else []
-        definitions = [f"-D{name}={value}" for name, value in options.items()]
-        configure = ["cmake", "-S", ".", "-B", str(folder), *generator, *definitions]
-        run("messages: configure", configure, environment)
-        run("messages: compile", ["cmake", "--build", str(folder), "--target", "install"], environment)
+        if lacks_tf2_msgs(ros):
+            build_package("tf2_msgs", TF2_MSGS, environment)
+        build_package("messages", ROOT, environment, FACEMESH_MESSAGES_ONLY="ON")
         make_importable(ros)
+
+
+def lacks_tf2_msgs(ros: str | None) -> bool:
+    """Say whether there is no tf2_msgs: it has no wheel, and a small installation of ROS may be without."""
+    return ros is None or importlib.util.find_spec("tf2_msgs") is None
+
+
+def build_package(name: str, source: Path, environment: dict[str, str], **further: str) -> None:
+    """Generate and compile the messages of one ROS package into .venv."""
+    folder = BUILD / name
+    shutil.rmtree(folder, ignore_errors=True)
+    options = {
+        "BUILD_TESTING": "OFF",
+        "CMAKE_BUILD_TYPE": "Release",
+        "CMAKE_INSTALL_PREFIX": VENV,
+        "CMAKE_PROJECT_INCLUDE": SCRIPTS / "drop_missing_includes.cmake",
+        "PYTHON_INSTALL_DIR": MESSAGES_FOLDER.relative_to(VENV),
+        "Python3_EXECUTABLE": BIN / "python",
+        **further,
+    }
+    generator = ["-G", "Ninja"] if shutil.which("ninja", path=environment["PATH"]) else []
+    definitions = [f"-D{option}={value}" for option, value in options.items()]
+    configure = ["cmake", "-S", str(source), "-B", str(folder), *generator, *definitions]
+    run(f"{name}: configure", configure, environment)
+    run(f"{name}: compile", ["cmake", "--build", str(folder), "--target", "install"], environment)
 
 
 def make_importable(ros: str | None) -> None:

@@ -22,8 +22,15 @@ def flattened(tree, prefix=""):
     return leaves
 
 
+def section_of(name):
+    """Return the section of a parameter: the library's and the node's of one name are one in YAML."""
+    return name.rpartition(".")[0]
+
+
 def spelled(value):
     """Return a default as YAML writes it."""
+    if isinstance(value, str):
+        return value or "''"
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -40,7 +47,8 @@ def described(tunable, indent):
 def parameters_text():
     """Return what follows ``ros__parameters:``; copy it from the failing test's message."""
     lines, open_sections = [], []
-    for tunable in TUNABLES.values():
+    sections_in_order = list(dict.fromkeys(section_of(name) for name in TUNABLES))
+    for tunable in sorted(TUNABLES.values(), key=lambda tunable: sections_in_order.index(section_of(tunable.name))):
         *sections, _ = tunable.name.split(".")
         if sections != open_sections:
             lines += [f"{' ' * (4 + 2 * depth)}{name}:" for depth, name in enumerate(sections)]

@@ -18,7 +18,7 @@ LAYERS = (
     {"expressions", "heads"},
     {"detector", "mesh_net", "tracker", "search"},
     {"finder"},
-    {"pipeline", "draw"},
+    {"pipeline", "draw", "rep155"},
     {"__init__"},  # the library's public names
     {"ros"},
     {"tools"},

@@ -18,7 +18,7 @@ MANIFEST = ElementTree.parse(ROOT / "package.xml").getroot()
 VERSION = MANIFEST.findtext("version")
 MESSAGES = sorted((ROOT / "msg").glob("*.msg"))
 OPTIONAL_ROS_PACKAGES = {"cv_bridge", "hri_msgs"}
-UNIT = re.compile(r"\b(px|m|rad|ms|unit|units|count)\b")
+UNIT = re.compile(r"\b(px|m|rad|ms|seconds|unit|units|count)\b")
 
 every_message = pytest.mark.parametrize("message", MESSAGES, ids=[path.stem for path in MESSAGES])
 

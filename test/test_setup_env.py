@@ -134,6 +134,14 @@ def test_a_command_that_fails_is_told_in_one_line_and_kept_in_the_log(setup_env,
     assert capsys.readouterr().out == "setup: a step ... failed\n"
 
 
+def test_tf2_msgs_is_built_only_where_there_is_none(setup_env, monkeypatch):
+    assert setup_env.lacks_tf2_msgs(None)  # it has no wheel
+    monkeypatch.setattr(setup_env.importlib.util, "find_spec", lambda name: name)
+    assert not setup_env.lacks_tf2_msgs("jazzy")
+    without_module(monkeypatch, setup_env, "tf2_msgs")
+    assert setup_env.lacks_tf2_msgs("jazzy")
+
+
 def test_children_do_not_inherit_another_environment(setup_env, monkeypatch):
     for name in setup_env.FOREIGN_VARIABLES:
         monkeypatch.setenv(name, "elsewhere")

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+from builtin_interfaces.msg import Time
 from geometry_msgs.msg import PoseWithCovariance
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
@@ -19,12 +19,18 @@ from facemesh_ros.errors import InputError
 from facemesh_ros.msg import FaceMesh, FaceMeshArray, FaceMeshTiming
 from facemesh_ros.msg import Roi as RoiMessage
 from facemesh_ros.ros.encodings import DECODERS, DEPTH, decode, remedy
-from facemesh_ros.types import Camera, Face, HeadPose, Roi, UInt8
+from facemesh_ros.ros.quaternion import quaternion_xyzw
+from facemesh_ros.types import Camera, Eyes, Face, Gaze, HeadPose, Mouth, Roi, UInt8
 
 
 def stamp_seconds(header: Header) -> float:
     """Return the header's time in s."""
     return float(header.stamp.sec + 1e-9 * header.stamp.nanosec)
+
+
+def stamp_nanoseconds(stamp: Time) -> int:
+    """Return a time in ns, exactly."""
+    return int(stamp.sec) * 10**9 + int(stamp.nanosec)
 
 
 def image_rgb(message: Image) -> UInt8:
@@ -146,6 +152,13 @@ def info_from_camera(camera: Camera) -> CameraInfo:
     )
 
 
+def bgr8_message(image_rgb: UInt8, header: Header) -> Image:
+    """Make an image message of an (H, W, 3) uint8 RGB picture."""
+    height, width = image_rgb.shape[:2]
+    data = array("B", np.ascontiguousarray(image_rgb[..., ::-1]).tobytes())
+    return Image(header=header, height=height, width=width, encoding="bgr8", step=3 * width, data=data)
+
+
 def array_message(
     faces: Iterable[Face],
     header: Header,
@@ -184,9 +197,42 @@ def face_message(face: Face) -> FaceMesh:
     if face.points_m is not None:
         message.points = _flat(face.points_m)
     if face.pose is not None:
-        message.head_pose = _pose_message(face.pose)
-        message.reprojection_error = face.pose.error_px
+        _fill_pose(message, face.pose)
+    if face.eyes is not None and face.mouth is not None:
+        _fill_eyes_and_mouth(message, face.eyes, face.mouth)
+    if face.gaze is not None:
+        _fill_gaze(message, face.gaze)
     return message
+
+
+def _fill_pose(message: FaceMesh, pose: HeadPose) -> None:
+    message.head_pose = _pose_message(pose)
+    message.reprojection_error = pose.error_px
+    message.scale_source = pose.scale_source
+    message.head_scale = float(pose.head_scale)
+    message.scale_disagrees = bool(pose.scale_disagrees)
+    message.is_calibrated = bool(pose.is_calibrated)
+
+
+def _fill_eyes_and_mouth(message: FaceMesh, eyes: Eyes, mouth: Mouth) -> None:
+    message.eyes_valid = True
+    message.right_eye_openness = float(eyes.right_openness)
+    message.left_eye_openness = float(eyes.left_openness)
+    message.right_eye_closed = bool(eyes.right_is_closed)
+    message.left_eye_closed = bool(eyes.left_is_closed)
+    message.blink = bool(eyes.blink)
+    message.blink_duration = float(eyes.blink_duration_s)
+    message.mouth_openness = float(mouth.openness)
+
+
+def _fill_gaze(message: FaceMesh, gaze: Gaze) -> None:
+    message.gaze_valid = True
+    direction = message.gaze_direction
+    direction.x, direction.y, direction.z = gaze.direction.tolist()
+    message.gaze_source = gaze.source
+    message.target_valid = gaze.angle_rad is not None
+    message.target_angle = 0.0 if gaze.angle_rad is None else float(gaze.angle_rad)
+    message.is_looking = bool(gaze.is_looking)
 
 
 def _flat(values: NDArray[np.float32]) -> array[float]:
@@ -203,6 +249,6 @@ def _pose_message(pose: HeadPose) -> PoseWithCovariance:
     message = PoseWithCovariance(covariance=pose.covariance.ravel())
     position, orientation = message.pose.position, message.pose.orientation
     position.x, position.y, position.z = pose.camera_from_head[:3, 3].tolist()
-    quaternion_xyzw = Rotation.from_matrix(pose.camera_from_head[:3, :3]).as_quat()
-    orientation.x, orientation.y, orientation.z, orientation.w = quaternion_xyzw.tolist()
+    turn_xyzw = quaternion_xyzw(pose.camera_from_head[:3, :3])
+    orientation.x, orientation.y, orientation.z, orientation.w = turn_xyzw
     return message

@@ -32,6 +32,13 @@ class Report:
     latency_max_ms: float = 0.0
     new_bad: int = 0
     new_failed: int = 0
+    depth: int = 0
+    """Images that had their depth, in total; so for the next one."""
+    bad_depth: int = 0
+    """It could not be used."""
+    new_bad_depth: int = 0
+    disagreeing: int = 0
+    """Faces whose size by depth was far from the assumed one, image by image, during the period."""
 
 
 class Tally:
@@ -45,18 +52,20 @@ class Tally:
         """Begin at zero."""
         with self._lock:
             self._frames = self._dropped = self._bad = self._failed = self._faces = 0
+            self._depth = self._bad_depth = self._disagreeing = 0
             self._latencies_ms: list[float] = []
-            self._before = (0, 0)
+            self._before = (0, 0, 0)
 
     @property
     def skipped(self) -> int:
         """Images of which nothing was published."""
         return self._dropped + self._bad + self._failed
 
-    def add_frame(self, faces: int, latency_ms: float) -> None:
-        """Count an image that was processed."""
+    def add_frame(self, faces: int, latency_ms: float, disagreeing: int = 0) -> None:
+        """Count an image that was processed, and its faces of which depth and assumption disagree on the size."""
         with self._lock:
             self._frames += 1
+            self._disagreeing += disagreeing
             self._faces = faces
             self._latencies_ms.append(latency_ms)
 
@@ -75,11 +84,22 @@ class Tally:
         with self._lock:
             self._failed += 1
 
+    def add_depth(self) -> None:
+        """Count an image that had its depth."""
+        with self._lock:
+            self._depth += 1
+
+    def add_bad_depth(self) -> None:
+        """Count a depth image that could not be used."""
+        with self._lock:
+            self._bad_depth += 1
+
     def report(self, period_s: float) -> Report:
         """Sum up, and begin a new period; the one that ends has lasted ``period_s``."""
         with self._lock:
             latencies_ms, self._latencies_ms = self._latencies_ms, []
-            (bad, failed), self._before = self._before, (self._bad, self._failed)
+            disagreeing, self._disagreeing = self._disagreeing, 0
+            (bad, failed, bad_depth), self._before = self._before, (self._bad, self._failed, self._bad_depth)
             return Report(
                 frames=self._frames,
                 dropped=self._dropped,
@@ -91,6 +111,10 @@ class Tally:
                 latency_max_ms=max(latencies_ms, default=0.0),
                 new_bad=self._bad - bad,
                 new_failed=self._failed - failed,
+                depth=self._depth,
+                bad_depth=self._bad_depth,
+                new_bad_depth=self._bad_depth - bad_depth,
+                disagreeing=disagreeing,
             )
 
 
@@ -117,6 +141,9 @@ def status(
         "bad": report.bad,
         "failed": report.failed,
         "faces": report.faces,
+        "depth": report.depth,
+        "bad depth": report.bad_depth,
+        "scale disagrees": report.disagreeing,
         "rate [Hz]": f"{report.rate_hz:.1f}",
         "latency mean [ms]": f"{report.latency_mean_ms:.1f}",
         "latency max [ms]": f"{report.latency_max_ms:.1f}",
@@ -141,4 +168,8 @@ def _verdict(state: str, report: Report, busy_s: float) -> tuple[bytes, str]:
         return DiagnosticStatus.WARN, f"{report.new_bad} images could not be read: see the node's log"
     if report.rate_hz == 0.0:
         return DiagnosticStatus.WARN, "no images"
+    if report.new_bad_depth:
+        return DiagnosticStatus.WARN, f"{report.new_bad_depth} depth images could not be used: see the node's log"
+    if report.disagreeing:
+        return DiagnosticStatus.WARN, "heads are not of the size that the depth says: check depth and calibration"
     return DiagnosticStatus.OK, f"{report.rate_hz:.1f} Hz, faces: {report.faces}"

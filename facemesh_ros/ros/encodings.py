@@ -24,7 +24,7 @@ import cv2
 import numpy as np
 
 from facemesh_ros.errors import InputError
-from facemesh_ros.types import UInt8
+from facemesh_ros.types import Float32, UInt8
 
 Data: TypeAlias = "bytes | bytearray | memoryview | array[int]"
 """What holds the bytes of a message: ``array.array("B")`` in rclpy, anything with a buffer elsewhere."""
@@ -64,6 +64,28 @@ def decode(encoding: str, data: Data, height: int, width: int, step: int, is_big
     return rgb
 
 
+def decode_depth(encoding: str, data: Data, height: int, width: int, step: int, is_bigendian: bool = False) -> Float32:
+    """Turn the bytes of a depth image (REP 118) into metres; the arguments are those of :func:`decode`.
+
+    Returns:
+        (height, width) float32, m, along the optical axis; 0 and NaN are holes.
+
+    Raises:
+        InputError: the encoding is no depth, the picture is empty, a step or data is too short.
+    """
+    if encoding not in DEPTH:
+        raise InputError(f"encoding {encoding!r} is no depth; it must be {' or '.join(DEPTH)}: remap depth")
+    try:
+        if height <= 0 or width <= 0:
+            raise InputError("width and height must be positive: check the driver's settings")
+        kind, unit_m = DEPTH[encoding]
+        rows = _rows(data, height, width * np.dtype(kind).itemsize, step)
+        values = np.ascontiguousarray(rows).view(np.dtype(kind).newbyteorder(">" if is_bigendian else "<"))
+        return np.asarray(np.multiply(values, np.float32(unit_m), dtype=np.float32))
+    except InputError as error:
+        raise InputError(f"{encoding} depth of {width}x{height} px: {error}") from None
+
+
 def remedy(encoding: str) -> str:
     """Say what to do about an encoding that is not in :data:`DECODERS`."""
     if encoding in DEPTH:
@@ -71,7 +93,8 @@ def remedy(encoding: str) -> str:
     return f"set the camera's driver to one of {', '.join(DECODERS)}, or install cv_bridge for further ones"
 
 
-DEPTH = ("16UC1", "32FC1")
+DEPTH = {"16UC1": ("u2", 0.001), "32FC1": ("f4", 1.0)}
+"""Encoding of depth → numpy's name of the sample, and its unit in m."""
 
 
 def _rows(data: Data, rows: int, row_bytes: int, step: int) -> UInt8:

@@ -12,11 +12,12 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from facemesh_ros.config import Config
 from facemesh_ros.msg import FaceMeshArray
-from facemesh_ros.ros.cameras import Cameras
+from facemesh_ros.ros.companions import Companions
 from facemesh_ros.ros.convert import array_message, compressed_rgb, image_rgb, stamp_seconds
 from facemesh_ros.ros.headers import Headers, Order
+from facemesh_ros.ros.target import without_target
 from facemesh_ros.ros.timing import StageTimer
-from facemesh_ros.types import Camera, Face, UInt8
+from facemesh_ros.types import Camera, Face, Float32, Float64, UInt8
 
 ImageMessage: TypeAlias = Image | CompressedImage
 Stage: TypeAlias = Callable[[str], AbstractContextManager[object]]
@@ -29,7 +30,14 @@ class Mesher(Protocol):
 
     device: str
 
-    def process(self, image_rgb: UInt8, stamp: float, camera: Camera | None = None) -> tuple[Face, ...]:
+    def process(
+        self,
+        image_rgb: UInt8,
+        stamp: float,
+        camera: Camera | None = None,
+        depth_m: Float32 | None = None,
+        target_m: Float64 | None = None,
+    ) -> tuple[Face, ...]:
         """Return the faces in the next image."""
 
     def configure(self, config: Config) -> None:
@@ -56,16 +64,18 @@ class Result:
     image_rgb: UInt8
     """(H, W, 3) uint8 RGB, read-only."""
     faces: Sequence[Face]
+    target_m: Float64 | None = None
+    """(3,) m in the camera's optical frame: the target of attention; None for the camera."""
 
 
 class FrameProcessor:
     """A mesher that takes messages, from one thread; the other methods may be called from any, at any time."""
 
-    def __init__(self, mesher: Mesher, timer: StageTimer, cameras: Cameras, warn: Callable[[str], None]) -> None:
+    def __init__(self, mesher: Mesher, timer: StageTimer, companions: Companions, warn: Callable[[str], None]) -> None:
         """Wrap a mesher whose stages report to ``timer``; ``warn`` is told, once each, what is wrong with headers."""
         self._mesher = mesher
         self._timer = timer
-        self._cameras = cameras
+        self._companions = companions
         self._headers = Headers(warn)
         self._lock = threading.Lock()
 
@@ -86,15 +96,21 @@ class FrameProcessor:
         header, size_wh = frame.message.header, (image.shape[1], image.shape[0])
         # Not under the lock: the thread that brings camera_info may be waiting for that.
         with self._timer.stage("queue"):
-            camera = self._cameras.camera_of(header.stamp, size_wh)
+            camera = self._companions.cameras.camera_of(header.stamp, size_wh)
+            depth = self._companions.depths.partner_of(header.stamp)
+        with self._timer.stage("decode"):
+            depth_m = None if depth is None else self._companions.depths.metres(depth, size_wh)
+        aim = self._companions.target.aim(header)
         with self._lock:
             order = self._headers.order(header)
             if order is Order.LATE:
                 return None
             if order is Order.ANEW:
                 self._mesher.reset()
-            faces = self._mesher.process(image, stamp_seconds(header), camera)
-        return Result(array_message(faces, header, size_wh, self._timer.result_ms(), dropped), image, faces)
+            faces = self._mesher.process(image, stamp_seconds(header), camera, depth_m, aim.place_m)
+        faces = faces if aim.is_known else without_target(faces)
+        array = array_message(faces, header, size_wh, self._timer.result_ms(), dropped)
+        return Result(array, image, faces, aim.place_m)
 
     def configure(self, config: Config) -> None:
         """Go on with other live settings, from the next image on.

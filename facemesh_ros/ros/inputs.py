@@ -26,6 +26,7 @@ MESSAGE_TYPES: dict[str, type] = {"raw": Image, "compressed": CompressedImage}
 OTHER = {"raw": "compressed", "compressed": "raw"}
 """``input.transport`` → the transport that the same camera may offer as well: its twin."""
 INFO_DEPTH = 10
+DEPTH_DEPTH = 3
 OVERRIDABLE = (QoSPolicyKind.HISTORY, QoSPolicyKind.DEPTH, QoSPolicyKind.RELIABILITY)
 """The QoS policies that a user may override."""
 _BAD_QOS = (RuntimeError, ValueError, AssertionError, AttributeError)
@@ -56,7 +57,14 @@ class Topics:
 def overridable_topics(node: Node) -> tuple[str, ...]:
     """Return the topics, of either transport, whose QoS a user may override."""
     of_transports = [Topics.of(node, transport) for transport in MESSAGE_TYPES]
-    return tuple(sorted({name for topics in of_transports for name in (topics.image, topics.camera_info)}))
+    names = {name for topics in of_transports for name in (topics.image, topics.camera_info)}
+    return tuple(sorted(names | {depth_topic(node)}))
+
+
+def depth_topic(node: Node) -> str:
+    """Return the fully qualified name of the depth topic."""
+    name: str = node.resolve_topic_name("depth")
+    return name
 
 
 def override_name(topic: str, policy: QoSPolicyKind) -> str:
@@ -91,6 +99,7 @@ class Inputs:
         on_image: Callable[[ImageMessage], None],
         on_info: Callable[[CameraInfo], None],
         on_mismatch: Callable[[str], None],
+        on_depth: Callable[[Image], None] | None = None,
     ) -> None:
         """Subscribe.
 
@@ -100,6 +109,7 @@ class Inputs:
             on_image: gets every image.
             on_info: gets every camera_info.
             on_mismatch: gets the name of the QoS policy for which a publisher cannot be heard.
+            on_depth: gets every depth image; None subscribes to none.
 
         Raises:
             ConfigError: a QoS override of the user's is no QoS.
@@ -112,10 +122,16 @@ class Inputs:
         self._may_fall_back = config.reliability == "auto" and not self._is_overridden(QoSPolicyKind.RELIABILITY)
         reliable = config.reliability != "best_effort"
         self._image = self._subscribe(ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT)
+        self._others: list[Any] = []
         try:
-            self._info = self._subscribe_info(on_info)
+            self._add(CameraInfo, self.topics.camera_info, on_info, INFO_DEPTH, ReliabilityPolicy.BEST_EFFORT)
+            if on_depth is not None:
+                wanted = (
+                    ReliabilityPolicy.RELIABLE if config.reliability == "reliable" else ReliabilityPolicy.BEST_EFFORT
+                )
+                self._add(Image, depth_topic(node), on_depth, DEPTH_DEPTH, wanted)
         except ConfigError:
-            node.destroy_subscription(self._image)
+            self.close()
             raise
 
     @property
@@ -136,7 +152,8 @@ class Inputs:
     def close(self) -> None:
         """Unsubscribe."""
         self._node.destroy_subscription(self._image)
-        self._node.destroy_subscription(self._info)
+        for subscription in self._others:
+            self._node.destroy_subscription(subscription)
 
     def _subscribe(self, reliability: ReliabilityPolicy) -> Any:
         # rclpy keeps an override's parameter from the first subscription on: it would pin the first input.reliability.
@@ -151,15 +168,18 @@ class Inputs:
                 qos_overriding_options=QoSOverridingOptions([kind for kind in OVERRIDABLE if kind not in pinned]),
             )
 
-    def _subscribe_info(self, on_info: Callable[[CameraInfo], None]) -> Any:
-        with _overrides(self.topics.camera_info):
-            return self._node.create_subscription(
-                CameraInfo,
-                self.topics.camera_info,
-                on_info,
-                QoSProfile(depth=INFO_DEPTH, reliability=ReliabilityPolicy.BEST_EFFORT),
+    def _add(
+        self, kind: type, topic: str, callback: Callable[[Any], None], depth: int, reliability: ReliabilityPolicy
+    ) -> None:
+        with _overrides(topic):
+            subscription = self._node.create_subscription(
+                kind,
+                topic,
+                callback,
+                QoSProfile(depth=depth, reliability=reliability),
                 qos_overriding_options=QoSOverridingOptions(OVERRIDABLE),
             )
+        self._others.append(subscription)
 
     def _is_overridden(self, policy: QoSPolicyKind) -> bool:
         return bool(self._node.has_parameter(override_name(self.topics.image, policy)))

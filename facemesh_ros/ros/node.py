@@ -26,7 +26,7 @@ from std_srvs.srv import SetBool, Trigger
 from facemesh_ros.config import Config
 from facemesh_ros.errors import FaceMeshError
 from facemesh_ros.pipeline import FaceMesher
-from facemesh_ros.ros.cameras import Cameras
+from facemesh_ros.ros.companions import Companions
 from facemesh_ros.ros.diagnostics import PERIOD_S, Report, Tally, status
 from facemesh_ros.ros.frames import FrameProcessor, Mesher, Stage
 from facemesh_ros.ros.inputs import Topics
@@ -85,7 +85,7 @@ class FaceMeshNode(LifecycleNode):
         self._is_shut_down = False
         self._tally = Tally()
         self._settings = Parameters(self, lambda: self._processor is not None, self._take_over)
-        self._outputs = Outputs(self)
+        self._outputs = Outputs(self, lambda: self._settings.node_config)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(PERIOD_S, self._publish_diagnostics, clock=steady)
@@ -112,9 +112,9 @@ class FaceMeshNode(LifecycleNode):
         """Load and warm up the networks."""
         config = self._settings.config
         self._timer = StageTimer()
-        self._cameras = Cameras(self.get_logger().warning)
+        self._companions = Companions.of(self._settings.node_config, self._tally, self.get_logger().warning)
         mesher = self._make_mesher(config, self._timer.stage)
-        self._processor = FrameProcessor(mesher, self._timer, self._cameras, self.get_logger().warning)
+        self._processor = FrameProcessor(mesher, self._timer, self._companions, self.get_logger().warning)
         self._outputs.publish_topology(config.mesh.network)
         self.get_logger().info(f"network {config.mesh.network} is ready on {mesher.device}")
 
@@ -165,8 +165,8 @@ class FaceMeshNode(LifecycleNode):
 
     def _open_stream(self) -> None:
         assert self._processor is not None
-        config = self._settings.node_config.input
-        self._stream = Stream(self, config, self._processor, self._cameras, self._timer, self._outputs, self._tally)
+        config, companions = self._settings.node_config, self._companions
+        self._stream = Stream(self, config, self._processor, companions, self._timer, self._outputs, self._tally)
 
     def _close_stream(self) -> None:
         stream, self._stream = self._stream, None

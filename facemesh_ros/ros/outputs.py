@@ -2,64 +2,80 @@
 
 from __future__ import annotations
 
-from array import array
+from collections.abc import Callable
 
-import numpy as np
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
-from std_msgs.msg import Header
+from tf2_msgs.msg import TFMessage
 
+from facemesh_ros.config import NodeConfig
 from facemesh_ros.draw import draw_faces
 from facemesh_ros.msg import FaceMeshArray, FaceTopology
-from facemesh_ros.ros.convert import array_message
+from facemesh_ros.rep155 import PREFIX
+from facemesh_ros.ros.convert import array_message, bgr8_message
 from facemesh_ros.ros.frames import Result
+from facemesh_ros.ros.ros4hri import Ros4HriBridge
 from facemesh_ros.ros.topology import POINT_COUNTS, topology_message
+from facemesh_ros.ros.transforms import FaceTransforms
 from facemesh_ros.topology import face_topology
-from facemesh_ros.types import UInt8
 
 DEPTH = 5
+TF_DEPTH = 100
+"""As tf2_ros has it."""
 
 
 class Outputs:
     """The publishers, for as long as the node lives. Only the topology goes out while the node is not active."""
 
-    def __init__(self, node: LifecycleNode) -> None:
+    def __init__(self, node: LifecycleNode, config: Callable[[], NodeConfig]) -> None:
+        """Make the publishers; ``config`` is asked for what may change while the node runs."""
         reliable = QoSProfile(depth=DEPTH, reliability=ReliabilityPolicy.RELIABLE)
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self._faces = node.create_lifecycle_publisher(FaceMeshArray, "~/faces", reliable)
         self._debug_image = node.create_lifecycle_publisher(Image, "~/debug_image", reliable)
         self._topology = node.create_publisher(FaceTopology, "~/topology", latched)
+        self._tf = node.create_lifecycle_publisher(TFMessage, "/tf", QoSProfile(depth=TF_DEPTH))
+        self._transforms = FaceTransforms()
+        self._bridge = Ros4HriBridge(node, node.get_logger().warning)
+        self._config = config
         self._last: FaceMeshArray | None = None
 
     def publish_topology(self, network: str) -> None:
         """Latch the connectivity of the meshes of a landmark network."""
         self._topology.publish(topology_message(face_topology(POINT_COUNTS[network])))
 
+    def open(self) -> None:
+        """Begin a stream."""
+        self._bridge.open(self._config().rep155.enabled)
+
     def publish(self, result: Result) -> None:
         """Send the faces; draw them only if somebody looks."""
         self._faces.publish(result.array)
         self._last = result.array
+        if self._config().tf.enabled and self._tf.get_subscription_count():
+            self._publish_transforms(result)
+        self._bridge.publish(result.faces, result.array.header, result.image_rgb)
         if self._debug_image.get_subscription_count():
             picture = draw_faces(result.image_rgb, result.faces, order="rgb")
             self._debug_image.publish(bgr8_message(picture, result.array.header))
+
+    def _publish_transforms(self, result: Result) -> None:
+        prefix = PREFIX if self._bridge.is_open else ""
+        message = self._transforms.message(result.faces, result.array.header, result.target_m, prefix)
+        if message is not None:
+            self._tf.publish(message)
 
     def publish_none(self, dropped: int, timeout_s: float = 0.5) -> None:
         """Say that there are no faces any more, under the last image's header, and wait until readers have it.
 
         Where nothing was said of faces since the last time, there is nothing to take back.
         """
+        self._bridge.close()
         last, self._last = self._last, None
         if last is None:
             return
         empty = array_message((), last.header, (last.image_width, last.image_height), {}, dropped)
         self._faces.publish(empty)
         self._faces.wait_for_all_acked(Duration(seconds=timeout_s))
-
-
-def bgr8_message(image_rgb: UInt8, header: Header) -> Image:
-    """Make an image message of an (H, W, 3) uint8 RGB picture."""
-    height, width = image_rgb.shape[:2]
-    data = array("B", np.ascontiguousarray(image_rgb[..., ::-1]).tobytes())
-    return Image(header=header, height=height, width=width, encoding="bgr8", step=3 * width, data=data)

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import traceback
 
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import CameraInfo
 
-from facemesh_ros.config import InputConfig
+from facemesh_ros.config import NodeConfig
 from facemesh_ros.errors import InputError
-from facemesh_ros.ros.cameras import Cameras
+from facemesh_ros.ros.companions import Companions
 from facemesh_ros.ros.diagnostics import Tally
 from facemesh_ros.ros.frames import Frame, FrameProcessor, ImageMessage
 from facemesh_ros.ros.input_watch import InputWatch
 from facemesh_ros.ros.inputs import Inputs
 from facemesh_ros.ros.latest import Latest
 from facemesh_ros.ros.outputs import Outputs
+from facemesh_ros.ros.throttle import Throttle
 from facemesh_ros.ros.timing import StageTimer
 
-THROTTLE_S = 5.0
-"""Between two messages about errors of one kind."""
 CLOSE_S = 5.0
 """The image at hand is waited for this long; a slow computer needs 1 s for one with many faces."""
 
@@ -36,9 +34,9 @@ class Stream:
     def __init__(
         self,
         node: LifecycleNode,
-        config: InputConfig,
+        config: NodeConfig,
         processor: FrameProcessor,
-        cameras: Cameras,
+        companions: Companions,
         timer: StageTimer,
         outputs: Outputs,
         tally: Tally,
@@ -50,16 +48,20 @@ class Stream:
         """
         self._logger = node.get_logger()
         self._processor = processor
-        self._cameras = cameras
+        self._companions = companions
         self._timer = timer
         self._outputs = outputs
         self._tally = tally
         self._newest: Latest[Frame] = Latest()
-        self._said_s: dict[tuple[str, int | None], float] = {}
+        self._throttle = Throttle()
         self._began_s: float | None = None
         self._is_closed = False
-        self._inputs = Inputs(node, config, self._on_image, self._on_info, self._on_mismatch)
-        self._watch = InputWatch(node, self._inputs, config, lambda: cameras.paired, self._logger.warning)
+        on_depth = companions.depths.put if config.depth.enabled else None
+        self._inputs = Inputs(node, config.input, self._on_image, self._on_info, self._on_mismatch, on_depth)
+        cameras = companions.cameras
+        self._watch = InputWatch(node, self._inputs, config.input, lambda: cameras.paired, self._logger.warning)
+        self._node, self._listening = node, companions.target.listen(node)
+        outputs.open()
         self._worker = threading.Thread(target=self._work, name="facemesh_worker", daemon=True)
         self._worker.start()
 
@@ -77,6 +79,8 @@ class Stream:
         """
         self._watch.close()
         self._inputs.close()
+        for subscription in self._listening:
+            self._node.destroy_subscription(subscription)
         self._newest.close()
         self._worker.join(CLOSE_S)
         self._is_closed = True
@@ -91,7 +95,7 @@ class Stream:
 
     def _on_info(self, message: CameraInfo) -> None:
         self._watch.info_arrived()
-        self._cameras.put(message)
+        self._companions.cameras.put(message)
 
     def _on_mismatch(self, policy: str) -> None:
         self._watch.mismatched(policy)
@@ -120,11 +124,7 @@ class Stream:
     def _is_due(self, error: Exception) -> bool:
         """Tell whether to speak of an error: those raised by one line of code are of one kind."""
         origin = traceback.extract_tb(error.__traceback__)[-1]
-        kind, now_s = (origin.filename, origin.lineno), self._timer.now_s()
-        if now_s - self._said_s.get(kind, -math.inf) < THROTTLE_S:
-            return False
-        self._said_s[kind] = now_s
-        return True
+        return self._throttle.is_due((origin.filename, origin.lineno))
 
     def _process(self, frame: Frame) -> None:
         result = self._processor.process(frame, self._tally.skipped)
@@ -134,4 +134,5 @@ class Stream:
             self._tally.add_dropped()
             return
         self._outputs.publish(result)
-        self._tally.add_frame(len(result.faces), 1e3 * (self._timer.now_s() - frame.arrived_s))
+        disagreeing = sum(face.pose is not None and face.pose.scale_disagrees for face in result.faces)
+        self._tally.add_frame(len(result.faces), 1e3 * (self._timer.now_s() - frame.arrived_s), disagreeing)

@@ -3,6 +3,7 @@
 import threading
 import time
 from array import array
+from dataclasses import replace
 
 import numpy as np
 import rclpy
@@ -15,7 +16,7 @@ from std_msgs.msg import Header
 
 from facemesh_ros.msg import FaceMeshArray
 from facemesh_ros.ros.node import FaceMeshNode
-from facemesh_ros.types import Face, Mesh, Roi
+from facemesh_ros.types import Face, HeadPose, Mesh, Roi
 
 DEADLINE_S = 20.0
 """Within this everything happens even on a loaded machine; tests return as soon as it has."""
@@ -32,13 +33,16 @@ class FakeMesher:
     def __init__(self, config, stage):
         self.config = config
         self.stage = stage
+        self.depths, self.targets = [], []
         self.images, self.stamps, self.cameras, self.resets = [], [], [], 0
         self.faces = (a_face(),)
         self.may_work = threading.Event()
         self.may_work.set()
         self.error = None
 
-    def process(self, image_rgb, stamp, camera=None):
+    def process(self, image_rgb, stamp, camera=None, depth_m=None, target_m=None):
+        self.depths.append(depth_m)
+        self.targets.append(target_m)
         self.images.append(image_rgb)
         self.stamps.append(stamp)
         self.cameras.append(camera)
@@ -60,6 +64,14 @@ def a_face(points=468):
     return Face(1, Roi((20.0, 20.0), 30.0, 0.0), mesh, mesh)
 
 
+def placed(face, position_m=(0.0, 0.0, 1.0), turn=None, **pose):
+    """Return the face with a head pose: so far from the camera, turned by a Rotation."""
+    camera_from_head = np.eye(4)
+    camera_from_head[:3, 3] = position_m
+    camera_from_head[:3, :3] = np.eye(3) if turn is None else turn.as_matrix()
+    return replace(face, pose=HeadPose(camera_from_head, 0.5, np.eye(6), **pose))
+
+
 def stamp(seconds):
     return Time(sec=int(seconds), nanosec=round(seconds % 1 * 1e9))
 
@@ -74,6 +86,20 @@ def image_message(seconds, picture_rgb=None, frame_id="camera_optical"):
         encoding="rgb8",
         step=3 * width,
         data=array("B", picture.tobytes()),
+    )
+
+
+def depth_message(seconds, depth_m, encoding="32FC1", frame_id="camera_optical"):
+    """Return depth, (H, W) float32 m, as an image of one of the two encodings; NaN is 0 in the one of whole mm."""
+    height, width = depth_m.shape
+    values = depth_m if encoding == "32FC1" else np.rint(1000.0 * np.nan_to_num(depth_m)).astype(np.uint16)
+    return Image(
+        header=Header(stamp=stamp(seconds), frame_id=frame_id),
+        height=height,
+        width=width,
+        encoding=encoding,
+        step=values.itemsize * width,
+        data=array("B", values.tobytes()),
     )
 
 

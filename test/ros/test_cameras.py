@@ -1,5 +1,6 @@
 """camera_info finds its image by the stamp."""
 
+import math
 import threading
 
 import pytest
@@ -9,7 +10,8 @@ pytest.importorskip("facemesh_ros.msg", reason="the messages are not built: make
 
 from rig import info_message, stamp
 
-from facemesh_ros.ros.cameras import KEPT, PATIENT_MISSES, Cameras
+from facemesh_ros.ros.cameras import KEPT, Cameras
+from facemesh_ros.ros.partners import PATIENT_MISSES
 
 pytestmark = pytest.mark.ros
 
@@ -46,7 +48,7 @@ def test_the_oldest_are_forgotten(cameras):
 
 
 def test_a_camera_info_that_comes_a_little_later_is_waited_for(cameras, monkeypatch):
-    monkeypatch.setattr("facemesh_ros.ros.cameras.WAIT_S", 100.0)
+    monkeypatch.setattr(cameras, "wait_s", 100.0)
     cameras.put(info_message(1.0))
     found = []
     thread = threading.Thread(target=lambda: found.append(cameras.camera_of(stamp(2.0), SIZE_WH)), daemon=True)
@@ -59,10 +61,10 @@ def test_a_camera_info_that_comes_a_little_later_is_waited_for(cameras, monkeypa
 
 def test_who_never_finds_a_partner_does_not_wait(cameras, monkeypatch):
     cameras.put(info_message(1.0))
-    monkeypatch.setattr("facemesh_ros.ros.cameras.WAIT_S", 0.0)
+    monkeypatch.setattr(cameras, "wait_s", 0.0)
     for second in range(2, 2 + PATIENT_MISSES):
         cameras.camera_of(stamp(second), SIZE_WH)
-    monkeypatch.setattr("facemesh_ros.ros.cameras.WAIT_S", None)  # for ever
+    monkeypatch.setattr(cameras, "wait_s", None)  # for ever
     assert cameras.camera_of(stamp(100.0), SIZE_WH) is None
 
 
@@ -90,11 +92,17 @@ def test_images_from_before_the_first_camera_info_do_not_end_the_patience(camera
 
 def test_after_a_pause_of_camera_info_images_find_theirs_again(cameras, monkeypatch):
     cameras.put(info_message(1.0))
-    monkeypatch.setattr("facemesh_ros.ros.cameras.WAIT_S", 0.0)
+    monkeypatch.setattr(cameras, "wait_s", 0.0)
     for second in range(2, 2 + 2 * PATIENT_MISSES):
         cameras.camera_of(stamp(second), SIZE_WH)
-    monkeypatch.setattr("facemesh_ros.ros.cameras.WAIT_S", 10.0)
+    monkeypatch.setattr(cameras, "wait_s", 10.0)
     assert pair_in_order_of_a_driver(cameras, monkeypatch, (100.0, 101.0, 102.0)) == [False, True, True]
+
+
+def info_with_k(focal_px):
+    message = info_message(1.0)
+    message.k[0] = focal_px
+    return message
 
 
 @pytest.mark.parametrize(
@@ -102,6 +110,8 @@ def test_after_a_pause_of_camera_info_images_find_theirs_again(cameras, monkeypa
     [
         (info_message(1.0, size_wh=(32, 24)), "camera_info is for images of 32x24 px and the image has 64x48"),
         (type(info_message(1.0))(header=info_message(1.0).header, width=64, height=48), "uncalibrated"),
+        (info_with_k(math.nan), "NaN"),
+        (info_with_k(-60.0), "focal lengths must be positive"),
     ],
 )
 def test_a_calibration_that_cannot_be_used_is_said_once(cameras, warnings, message, reason):

@@ -2,6 +2,7 @@
 
 import math
 import sys
+from dataclasses import replace
 from types import ModuleType, SimpleNamespace
 
 import cv2
@@ -18,7 +19,7 @@ from std_msgs.msg import Header
 
 from facemesh_ros.errors import InputError
 from facemesh_ros.ros import convert
-from facemesh_ros.types import Camera, Face, HeadPose, Mesh, Roi
+from facemesh_ros.types import Camera, Eyes, Face, Gaze, HeadPose, Mesh, Mouth, Roi
 
 pytestmark = [pytest.mark.ros, pytest.mark.usefixtures("_message_support")]
 
@@ -92,6 +93,37 @@ def test_a_pose_becomes_position_and_quaternion():
     np.testing.assert_array_equal(message.head_pose.covariance, covariance.ravel())
     assert (message.pose_valid, message.reprojection_error) == (True, 1.25)
     assert list(message.points) == [1.0] * 478 * 3
+
+
+def test_where_the_size_comes_from_stands_beside_the_pose():
+    pose = HeadPose(np.eye(4), 1.0, np.eye(6), "depth", 1.25, scale_disagrees=True, is_calibrated=False)
+    (message,) = array_of(a_face(pose=pose)).faces
+    assert (message.scale_source, message.head_scale) == ("depth", 1.25)
+    assert (message.scale_disagrees, message.is_calibrated) == (True, False)
+
+
+def test_without_eyes_and_gaze_the_message_says_so():
+    (message,) = array_of(a_face()).faces
+    assert (message.eyes_valid, message.gaze_valid, message.target_valid, message.is_looking) == (False,) * 4
+    assert (message.scale_source, message.is_calibrated, message.gaze_source) == ("", False, "")
+
+
+def test_eyes_and_mouth_go_to_the_fields_of_their_names():
+    eyes = Eyes(0.25, 0.5, right_is_closed=False, left_is_closed=True, blink=True, blink_duration_s=0.125)
+    (message,) = array_of(replace(a_face(), eyes=eyes, mouth=Mouth(0.75))).faces
+    assert (message.eyes_valid, message.right_eye_openness, message.left_eye_openness) == (True, 0.25, 0.5)
+    assert (message.right_eye_closed, message.left_eye_closed) == (False, True)
+    assert (message.blink, message.blink_duration, message.mouth_openness) == (True, 0.125, 0.75)
+
+
+@pytest.mark.parametrize(("angle_rad", "angle", "valid"), [(None, 0.0, False), (0.5, 0.5, True), (0.0, 0.0, True)])
+def test_the_gaze_goes_over_whole_and_an_unknown_target_is_told(angle_rad, angle, valid):
+    gaze = Gaze((0.6, 0.0, -0.8), (1.0, 0.0, 0.0), "iris", angle_rad=angle_rad, is_looking=valid)
+    (message,) = array_of(replace(a_face(), gaze=gaze)).faces
+    direction = message.gaze_direction
+    assert (message.gaze_valid, message.gaze_source) == (True, "iris")
+    assert (direction.x, direction.y, direction.z) == (0.6, 0.0, -0.8)
+    assert (message.target_valid, message.target_angle, message.is_looking) == (valid, angle, valid)
 
 
 def test_times_go_to_the_fields_of_their_names():

@@ -1,6 +1,7 @@
 """One image message to one array, without topics."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -9,9 +10,10 @@ pytest.importorskip("facemesh_ros.msg", reason="the messages are not built: make
 
 from rig import DEADLINE_S, FakeMesher, image_message, stamp
 
-from facemesh_ros.config import Config
+from facemesh_ros.config import Config, NodeConfig
 from facemesh_ros.errors import InputError
-from facemesh_ros.ros.cameras import Cameras
+from facemesh_ros.ros.companions import Companions
+from facemesh_ros.ros.diagnostics import Tally
 from facemesh_ros.ros.frames import Frame, FrameProcessor
 from facemesh_ros.ros.timing import StageTimer
 
@@ -36,7 +38,8 @@ def mesher(timer):
 @pytest.fixture
 def process(mesher, timer, warnings):
     """Return a processor's method that takes stamps."""
-    processor = FrameProcessor(mesher, timer, Cameras(warnings.append), warnings.append)
+    companions = Companions.of(NodeConfig(), Tally(), warnings.append)
+    processor = FrameProcessor(mesher, timer, companions, warnings.append)
 
     def at(*stamps_s):
         return [processor.process(Frame(image_message(s), timer.now_s()), dropped=0) for s in stamps_s]
@@ -109,7 +112,8 @@ class WaitingCameras:
 def processor_with(cameras):
     timer = StageTimer(cameras.clock_s)
     mesher = FakeMesher(Config(), timer.stage)
-    return FrameProcessor(mesher, timer, cameras, lambda _: None), mesher
+    companions = replace(Companions.of(NodeConfig(), Tally(), print), cameras=cameras)
+    return FrameProcessor(mesher, timer, companions, lambda _: None), mesher
 
 
 def test_the_wait_for_a_camera_counts_as_queueing():

@@ -73,6 +73,13 @@ def test_arguments_reach_the_node(start):
     assert (node.namespace, node.parameters, node.ros_arguments) == ("robot", ["mine.yaml"], ["--log-level", "debug"])
 
 
+def test_naming_a_depth_topic_makes_the_node_use_it(start):
+    without, node = start()["facemesh_node"], start(depth="/camera/aligned_depth")["facemesh_node"]
+    assert ("depth", "/camera/aligned_depth") in node.remappings
+    assert {"depth.enabled": True} in node.parameters
+    assert "depth" not in dict(without.remappings) and {"depth.enabled": True} not in without.parameters
+
+
 @pytest.mark.parametrize(("given", "parameters"), [("", []), ("true", [True]), ("false", [False])])
 def test_use_sim_time_overrules_the_parameter_file_only_where_it_is_given(start, given, parameters):
     for process in start(use_sim_time=given, rviz="true").values():
@@ -113,7 +120,7 @@ def test_the_calibration_is_beside_the_image_unless_it_is_named(start, rig, argu
 )
 def test_rviz_shows_the_topics_of_camera_and_node(start, image, namespace, topics):
     config = yaml.safe_load((ROOT / "config" / "facemesh.rviz").read_text(encoding="utf-8"))["Visualization Manager"]
-    shown = [display["Topic"]["Value"] for display in config["Displays"]]
+    shown = [display["Topic"]["Value"] for display in config["Displays"] if "Topic" in display]
     assert start(rviz="true", image=image, namespace=namespace)["rviz2"].remappings == list(
         zip(shown, topics, strict=True)
     )

@@ -172,7 +172,7 @@ def test_the_camera_is_the_one_with_the_same_stamp(rig):
     arrays, images = rig.faces(), rig.publisher(Image, "/image")
     infos = rig.publisher(CameraInfo, "/camera_info")
     infos.publish(info_message(1.0))
-    rig.until(lambda: rig.nodes[0]._cameras._infos, "camera_info")
+    rig.until(lambda: rig.nodes[0]._companions.cameras._messages, "camera_info")
     for number, second in enumerate((1.0, 2.0), start=1):
         images.publish(image_message(second))
         rig.until(lambda number=number: len(arrays) == number, "faces")

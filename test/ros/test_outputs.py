@@ -9,8 +9,7 @@ pytest.importorskip("facemesh_ros.msg", reason="the messages are not built: make
 from rig import image_message
 from sensor_msgs.msg import Image
 
-from facemesh_ros.ros.convert import array_message, image_rgb, stamp_seconds
-from facemesh_ros.ros.outputs import bgr8_message
+from facemesh_ros.ros.convert import array_message, bgr8_message, image_rgb, stamp_seconds
 
 pytestmark = pytest.mark.ros
 

@@ -12,28 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facemesh_ros.errors import InputError
+from facemesh_ros.rep155 import IBUG68
 
 INNER = slice(17, 68)
 """The 51 points without the jaw: the mesh's outline follows the silhouette, the annotation's the jaw bone."""
-
-# fmt: off
-_POINTS = (
-    127, 234, 132, 58, 172, 136, 149, 176, 152, 400, 378, 365, 397, 288, 361, 454, 356,  # jaw
-    70, 63, 105, 66, 107, 336, 296, 334, 293, 300,  # eyebrows
-    168, 197, 5, 4, 75, 97, 2, 326, 305,  # nose
-    33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380,  # eyes
-    61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181, 78, 82, 13, 312, 308, 317, 14, 87,  # lips
-)
-# fmt: on
-"""Point of the mesh for each iBUG point. From MaixPy's widely copied list, with the jaw points 0, 2, 7, 9, 14, 16 and
-the outer ends of the eyebrows as PeizhiYan/Mediapipe_2_Dlib_Landmarks and others have them."""
 
 
 @dataclass(frozen=True)
 class Ibug68:
     """Which points of a mesh make up each of the 68."""
 
-    groups: tuple[tuple[int, ...], ...] = tuple((index,) for index in _POINTS)
+    groups: tuple[tuple[int, ...], ...] = tuple((index,) for index in IBUG68)
     """68 tuples of indices of the mesh; their mean is the point."""
 
     def __post_init__(self) -> None:

@@ -1,0 +1,30 @@
+"""What an image needs beside itself: the calibration, the depth, and the place of the target of attention."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from facemesh_ros.config import NodeConfig
+from facemesh_ros.ros.cameras import Cameras
+from facemesh_ros.ros.depths import Depths
+from facemesh_ros.ros.diagnostics import Tally
+from facemesh_ros.ros.target import Target
+
+
+@dataclass(frozen=True)
+class Companions:
+    """Where each is taken from; what is not subscribed to stays empty."""
+
+    cameras: Cameras
+    depths: Depths
+    target: Target
+
+    @classmethod
+    def of(cls, config: NodeConfig, tally: Tally, warn: Callable[[str], None]) -> Companions:
+        """Make empty ones."""
+        return cls(
+            Cameras(warn),
+            Depths(config.depth.tolerance_s, tally, warn),
+            Target(config.attention.target_frame, warn),
+        )

@@ -1,0 +1,131 @@
+"""The bridge to ROS4HRI: faces on the topics of REP 155, where hri_msgs is installed and the bridge is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from types import ModuleType
+from typing import Any
+
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from facemesh_ros import rep155
+from facemesh_ros.ros.convert import bgr8_message
+from facemesh_ros.types import Face, Float32, UInt8
+
+DEPTH = 1
+FACES = "/humans/faces"
+GAZING = "/humans/interactions/gazing"
+
+
+def hri_messages() -> ModuleType | None:
+    """Return the module hri_msgs.msg, or None where it is not installed."""
+    try:
+        from hri_msgs import msg
+    except ImportError:
+        return None
+    return msg  # type: ignore[no-any-return]
+
+
+class Ros4HriBridge:
+    """Publishers of all faces together, and of each face for as long as it is there, from :meth:`open` to close."""
+
+    def __init__(self, node: Node, warn: Callable[[str], None]) -> None:
+        self._node = node
+        self._warn = warn
+        self._messages: ModuleType | None = None
+        self._tracked: Any = None
+        self._gazing: Any = None
+        self._of_faces: dict[str, dict[str, Any]] = {}
+        self._last: Header | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether faces are published."""
+        return self._messages is not None
+
+    def open(self, is_wanted: bool) -> None:
+        """Begin, if the bridge is wanted and hri_msgs is there; say so if only the latter fails."""
+        self._messages = hri_messages() if is_wanted else None
+        if is_wanted and self._messages is None:
+            self._warn(
+                "rep155.enabled is true and hri_msgs is not installed: nothing is published under /humans; "
+                "apt-get install ros-$ROS_DISTRO-hri-msgs"
+            )
+        if self._messages is not None:
+            self._tracked = self._publisher(self._messages.IdsList, f"{FACES}/tracked")
+            self._gazing = self._publisher(self._messages.Gaze, GAZING)
+
+    def publish(self, faces: Iterable[Face], header: Header, image_rgb: UInt8) -> None:
+        """Send the faces of one image; what nobody listens to is not made."""
+        if self._messages is None:
+            return
+        self._last = header
+        present = {rep155.face_id(face.track_id): face for face in faces}
+        for name in self._of_faces.keys() - present.keys():
+            self._drop(name)
+        self._tracked.publish(self._messages.IdsList(header=header, ids=list(present)))
+        for name, face in present.items():
+            self._publish_face(name, face, header, image_rgb)
+
+    def close(self) -> None:
+        """Say that there is nobody any more, and take the publishers back."""
+        if self._messages is None:
+            return
+        self._tracked.publish(self._messages.IdsList(header=Header() if self._last is None else self._last, ids=[]))
+        for name in list(self._of_faces):
+            self._drop(name)
+        for publisher in (self._tracked, self._gazing):
+            self._node.destroy_publisher(publisher)
+        self._messages = self._last = None
+
+    def _publish_face(self, name: str, face: Face, header: Header, image_rgb: UInt8) -> None:
+        assert self._messages is not None
+        if name not in self._of_faces:
+            self._of_faces[name] = self._publishers_of(name)
+        points, size_wh = face.smoothed.points, (image_rgb.shape[1], image_rgb.shape[0])
+        made: dict[str, Callable[[], Any]] = {
+            "roi": lambda: self._region(points, face.smoothed.presence, size_wh, header),
+            "landmarks": lambda: self._landmarks(points, face.smoothed.presence, size_wh, header),
+            "cropped": lambda: bgr8_message(rep155.cropped(image_rgb, points), header),
+            "aligned": lambda: bgr8_message(rep155.aligned(image_rgb, points), header),
+        }
+        for kind, publisher in self._of_faces[name].items():
+            if publisher.get_subscription_count():
+                publisher.publish(made[kind]())
+        if face.gaze is not None and face.gaze.is_looking:
+            self._gazing.publish(self._messages.Gaze(header=header, sender=name, receiver=""))
+
+    def _publishers_of(self, name: str) -> dict[str, Any]:
+        assert self._messages is not None
+        kinds = {
+            "roi": self._messages.NormalizedRegionOfInterest2D,
+            "landmarks": self._messages.FacialLandmarks,
+            "cropped": Image,
+            "aligned": Image,
+        }
+        return {kind: self._publisher(message, f"{FACES}/{name}/{kind}") for kind, message in kinds.items()}
+
+    def _publisher(self, message_type: type, topic: str) -> Any:
+        reliable = QoSProfile(depth=DEPTH, reliability=ReliabilityPolicy.RELIABLE)
+        return self._node.create_publisher(message_type, topic, reliable)
+
+    def _drop(self, name: str) -> None:
+        for publisher in self._of_faces.pop(name).values():
+            self._node.destroy_publisher(publisher)
+
+    def _region(self, points: Float32, presence: float, size_wh: tuple[int, int], header: Header) -> Any:
+        assert self._messages is not None
+        xmin, ymin, xmax, ymax = rep155.region(points, size_wh)
+        kind = self._messages.NormalizedRegionOfInterest2D
+        return kind(header=header, xmin=xmin, ymin=ymin, xmax=xmax, ymax=ymax, c=presence)
+
+    def _landmarks(self, points: Float32, presence: float, size_wh: tuple[int, int], header: Header) -> Any:
+        assert self._messages is not None
+        values = rep155.landmarks(points, presence, size_wh).tolist()
+        width, height = size_wh
+        kind = self._messages.NormalizedPointOfInterest2D
+        found = [kind(x=x, y=y, c=c) for x, y, c in values]
+        return self._messages.FacialLandmarks(header=header, landmarks=found, height=height, width=width)

@@ -1,0 +1,192 @@
+"""The bridge to ROS4HRI, with stand-ins for hri_msgs, which has no wheel, and for the publishers."""
+
+import sys
+from dataclasses import dataclass, field, make_dataclass, replace
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy", reason="ROS 2 is not installed here: make setup")
+pytest.importorskip("facemesh_ros.msg", reason="the messages are not built: make setup")
+
+from rig import a_face, image_message
+
+from facemesh_ros.ros.ros4hri import Ros4HriBridge
+from facemesh_ros.types import Gaze
+
+pytestmark = pytest.mark.ros
+
+PICTURE = np.full((48, 64, 3), 90, np.uint8)
+FIELDS = {
+    "IdsList": "header ids",
+    "Gaze": "header sender receiver",
+    "NormalizedPointOfInterest2D": "x y c",
+    "NormalizedRegionOfInterest2D": "header xmin ymin xmax ymax c",
+    "FacialLandmarks": "header landmarks height width",
+}
+
+
+@pytest.fixture
+def hri_msgs(monkeypatch):
+    """The messages' names and fields as REP 155 has them."""
+    package, messages = ModuleType("hri_msgs"), ModuleType("hri_msgs.msg")
+    for name, fields in FIELDS.items():
+        setattr(messages, name, make_dataclass(name, fields.split()))
+    package.msg = messages
+    monkeypatch.setitem(sys.modules, "hri_msgs", package)
+    monkeypatch.setitem(sys.modules, "hri_msgs.msg", messages)
+
+
+@dataclass
+class Publisher:
+    topic: str
+    readers: int
+    sent: list[Any] = field(default_factory=list)
+
+    def publish(self, message):
+        self.sent.append(message)
+
+    def get_subscription_count(self):
+        return self.readers
+
+
+class Node:
+    """Keeps the publishers that there are, and those that there were."""
+
+    def __init__(self, readers=1):
+        self.readers, self.present, self.past = readers, {}, {}
+
+    def create_publisher(self, _message_type, topic, _qos):
+        assert topic not in self.present
+        self.present[topic] = Publisher(topic, self.readers)
+        return self.present[topic]
+
+    def destroy_publisher(self, publisher):
+        self.past[publisher.topic] = self.present.pop(publisher.topic)
+
+
+def header(seconds=1.0):
+    return image_message(seconds).header
+
+
+def opened(node, said=None):
+    bridge = Ros4HriBridge(node, [].append if said is None else said.append)
+    bridge.open(True)
+    return bridge
+
+
+def faces(*ids):
+    """Faces with a mesh of some extent."""
+    return tuple(replace(a_face(), track_id=track_id, smoothed=_mesh()) for track_id in ids)
+
+
+def _mesh():
+    points = np.random.default_rng(0).uniform(5.0, 40.0, (468, 3)).astype(np.float32)
+    return replace(a_face().mesh, points=points)
+
+
+def ids(node):
+    tracked = (node.past | node.present)["/humans/faces/tracked"]
+    return [message.ids for message in tracked.sent]
+
+
+def test_without_hri_msgs_it_says_so_and_publishes_nothing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "hri_msgs", None)
+    node, said = Node(), []
+    bridge = opened(node, said)
+    bridge.publish(faces(1), header(), PICTURE)
+    bridge.close()
+    assert (node.present, node.past, bridge.is_open, len(said)) == ({}, {}, False, 1)
+    assert "hri-msgs" in said[0]
+
+
+def test_it_is_silent_where_it_is_not_wanted(hri_msgs):
+    node, said = Node(), []
+    bridge = Ros4HriBridge(node, said.append)
+    bridge.open(False)
+    bridge.publish(faces(1), header(), PICTURE)
+    bridge.close()
+    assert (node.present, said) == ({}, [])
+
+
+def test_those_tracked_are_told_with_every_image_and_nobody_at_the_end(hri_msgs):
+    node = Node()
+    bridge = opened(node)
+    for present in ((), (1, 2), (2,)):
+        bridge.publish(faces(*present), header(), PICTURE)
+    bridge.close()
+    assert ids(node) == [[], ["f1", "f2"], ["f2"], []]
+
+
+def test_every_face_has_its_topics_for_as_long_as_it_is_there(hri_msgs):
+    node = Node()
+    bridge = opened(node)
+    bridge.publish(faces(1, 2), header(), PICTURE)
+    of_first = {f"/humans/faces/f1/{kind}" for kind in ("roi", "landmarks", "cropped", "aligned")}
+    assert of_first < node.present.keys()
+    bridge.publish(faces(2), header(), PICTURE)
+    assert not of_first & node.present.keys()
+    assert "/humans/faces/f2/roi" in node.present
+    bridge.close()
+    assert node.present == {}
+
+
+def test_a_faces_messages_carry_what_was_made_of_it(hri_msgs):
+    node = Node()
+    opened(node).publish(faces(1), header(2.0), PICTURE)
+    roi, landmarks, cropped, aligned = (
+        node.present[f"/humans/faces/f1/{kind}"].sent[0] for kind in ("roi", "landmarks", "cropped", "aligned")
+    )
+    assert 0.0 <= roi.xmin < roi.xmax <= 1.0 and 0.0 <= roi.ymin < roi.ymax <= 1.0
+    assert roi.c == pytest.approx(0.9)
+    assert (len(landmarks.landmarks), landmarks.width, landmarks.height) == (70, 64, 48)
+    assert (cropped.width, cropped.height, cropped.encoding) == (128, 128, "bgr8")
+    assert (aligned.width, aligned.height) == (128, 128)
+    assert {message.header.stamp.sec for message in (roi, landmarks, cropped, aligned)} == {2}
+
+
+def test_what_nobody_listens_to_is_not_made(hri_msgs, monkeypatch):
+    for name in ("region", "landmarks", "cropped", "aligned"):
+        monkeypatch.setattr(f"facemesh_ros.rep155.{name}", None)
+    node = Node(readers=0)
+    opened(node).publish(faces(1), header(), PICTURE)
+    assert ids(node) == [["f1"]]
+
+
+def test_who_looks_at_the_target_gazes_at_the_robot(hri_msgs):
+    node = Node()
+    looking = Gaze((0.0, 0.0, -1.0), (1.0, 0.0, 0.0), "iris", angle_rad=0.0, is_looking=True)
+    one, other = faces(1, 2)
+    opened(node).publish((replace(one, gaze=looking), other), header(), PICTURE)
+    (gaze,) = node.present["/humans/interactions/gazing"].sent
+    assert (gaze.sender, gaze.receiver) == ("f1", "")
+
+
+def test_it_can_be_opened_again(hri_msgs):
+    node = Node()
+    bridge = opened(node)
+    bridge.close()
+    bridge.open(True)
+    bridge.publish(faces(3), header(), PICTURE)
+    assert ids(node) == [["f3"]]
+
+
+def test_in_the_node_tf_bears_the_ids_of_rep_155(hri_msgs, rig, monkeypatch):
+    from rig import placed
+    from sensor_msgs.msg import Image
+    from tf2_msgs.msg import TFMessage
+
+    made = Node()
+    monkeypatch.setattr(Ros4HriBridge, "_publisher", lambda _, kind, topic: made.create_publisher(kind, topic, None))
+    node = rig.node({"rep155.enabled": True})
+    tf, images = rig.collect(TFMessage, "/tf"), rig.publisher(Image, "/image")
+    rig.mesher.faces = tuple(map(placed, faces(1)))
+    images.publish(image_message(1.0))
+    rig.until(lambda: tf, "TF")
+    assert [one.child_frame_id for one in tf[0].transforms] == ["face_f1", "gaze_f1"]
+    monkeypatch.setattr(node, "destroy_publisher", made.destroy_publisher)
+    node.trigger_deactivate()
+    assert ids(made)[-1] == []
+    monkeypatch.undo()
