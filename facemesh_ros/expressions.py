@@ -62,14 +62,14 @@ class TrackExpressions:
             camera: its calibration.
             target_m: (3,) m in the camera's optical frame: what attention is measured against; None for the camera.
         """
-        before, self._memories = self._memories, {}
         if not self.config.gaze.enabled:
             return tuple(faces)
-        return tuple(self._read(face, before.get(face.track_id), stamp, camera, target_m) for face in faces)
+        return tuple(self._read(face, self._memories.get(face.track_id), stamp, camera, target_m) for face in faces)
 
-    def forget(self) -> None:
-        """Forget all tracks."""
-        self._memories = {}
+    def keep(self, track_ids: Iterable[int]) -> None:
+        """Forget every other track."""
+        kept = set(track_ids)
+        self._memories = {track_id: one for track_id, one in self._memories.items() if track_id in kept}
 
     def _read(
         self, face: Face, last: _Memory | None, stamp: float, camera: Camera | None, target_m: Float64 | None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -46,22 +46,25 @@ class Heads:
             size_wh: of the image, px.
             depth_m: (H, W) float32, m along the optical axis, aligned with the image; 0 and NaN are holes.
         """
-        self._known = {face.track_id: self._known.get(face.track_id, _Known()) for face in faces}
-        used = self._assumed_camera(size_wh) if camera is None else camera
+        used = self.camera_of(camera, size_wh)
         if used is None or not self.config.pose.enabled:
             return tuple(faces)
         return tuple(self._posed(face, used, camera is not None, depth_m) for face in faces)
 
-    def forget(self) -> None:
-        """Start anew."""
-        self._known = {}
+    def keep(self, track_ids: Iterable[int]) -> None:
+        """Forget every other track."""
+        kept = set(track_ids)
+        self._known = {track_id: one for track_id, one in self._known.items() if track_id in kept}
 
-    def _assumed_camera(self, size_wh: tuple[int, int]) -> Camera | None:
+    def camera_of(self, camera: Camera | None, size_wh: tuple[int, int]) -> Camera | None:
+        """Return the camera that poses are told with: the one given, or that of ``camera.assume_fov_deg``, if any."""
         degrees = self.config.camera.assume_fov_deg
-        return Camera.from_fov(size_wh, math.radians(degrees)) if degrees > 0.0 else None
+        if camera is not None or degrees == 0.0:
+            return camera
+        return Camera.from_fov(size_wh, math.radians(degrees))
 
     def _posed(self, face: Face, camera: Camera, is_calibrated: bool, depth_m: Depth | None) -> Face:
-        known, points = self._known[face.track_id], face.smoothed.points
+        known, points = self._known.setdefault(face.track_id, _Known()), face.smoothed.points
         seen = rays(camera, points[:, :2])
         known.solution = solution = solve(points, seen, camera, known.solution)
         if solution is None:

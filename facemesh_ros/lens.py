@@ -77,12 +77,17 @@ def _derivative(camera: Camera, rays: Float64) -> Float64:
     return np.asarray(np.stack([right - left, down - up], axis=-1) / (2.0 * _STEP), np.float64)
 
 
-@lru_cache(maxsize=16)
 def _reach(camera: Camera) -> float:
+    return _reach_of(camera.model, camera.matrix.tobytes(), camera.distortion.tobytes())
+
+
+@lru_cache(maxsize=16)
+def _reach_of(model: str, matrix: bytes, distortion: bytes) -> float:
     """Return how far from the axis the model still draws farther rays farther out, one way or the other.
 
     Beyond it polynomials turn round, and a pixel would have several rays.
     """
+    camera = Camera(np.frombuffer(matrix).reshape(3, 3), np.frombuffer(distortion), model, (1, 1))
     radii = np.linspace(0.0, WIDEST_RAY, TRUST_STEPS * 10)[1:]
     turns = np.linspace(0.0, 2.0 * np.pi, TRUST_DIRECTIONS, endpoint=False)
     grid = radii[:, np.newaxis, np.newaxis] * np.stack([np.cos(turns), np.sin(turns)], axis=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -100,11 +100,11 @@ class FaceMesher:
         tracker.confirm(finder.still_faces(image_rgb, tracker.unsure))
         stages = self._search.stages(_size_wh(image_rgb), stamp, tracker)
         finder.find_new(tracker, image_rgb, stages, stamp, camera)
-        self._filters.keep(tracker.known_ids)
+        self._keep(tracker.known_ids)
         faces = [self._face(track, stamp) for track in tracker.tracks]
         with self._stage("pose"):
             posed = self._heads.posed(faces, camera, _size_wh(image_rgb), depth_m)
-            return self._expressions.read(posed, stamp, camera, target_m)
+            return self._expressions.read(posed, stamp, self._heads.camera_of(camera, _size_wh(image_rgb)), target_m)
 
     def process_still(
         self,
@@ -122,15 +122,16 @@ class FaceMesher:
         self._finder.find_all(tracker, image_rgb, still_stages(self.config, _size_wh(image_rgb)), camera)
         faces = [Face(track.track_id, track.roi, track.mesh, track.mesh) for track in tracker.tracks]
         with self._stage("pose"):
-            posed = Heads(self.config).posed(faces, camera, _size_wh(image_rgb), depth_m)
+            heads = Heads(self.config)
+            posed = heads.posed(faces, camera, _size_wh(image_rgb), depth_m)
+            camera = heads.camera_of(camera, _size_wh(image_rgb))
             return TrackExpressions(self.config).read(posed, 0.0, camera, target_m)
 
     def reset(self) -> None:
         """Forget all tracks. Their ids are not used again."""
         self._tracker.reset()
         self._search.reset()
-        self._expressions.forget()
-        self._heads.forget()
+        self._keep(())
 
     def configure(self, config: Config) -> None:
         """Go on with other live settings; the tracks are kept.
@@ -146,6 +147,12 @@ class FaceMesher:
         self._heads.config = self._expressions.config = config
         self._finder.configure(config)
         self._filters.configure(config.filter)
+
+    def _keep(self, track_ids: Sequence[int]) -> None:
+        """Forget what is remembered of every other track."""
+        self._filters.keep(track_ids)
+        self._heads.keep(track_ids)
+        self._expressions.keep(track_ids)
 
     def _face(self, track: Track, stamp: float) -> Face:
         mesh = track.mesh

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facemesh_ros.lens import project
-from facemesh_ros.pose import Solution, visibility
+from facemesh_ros.pose import FARTHEST_M, NEAREST_M, Solution, visibility
 from facemesh_ros.topology import ALL_POINTS, RIGID, face_topology
 from facemesh_ros.types import Camera, Float32, Float64
 
@@ -134,7 +134,9 @@ def scaled_by_depth(
     off = np.abs(ratios - np.median(ratios))
     kept = ratios[off <= DEPTH_OUTLIER * 1.4826 * np.median(off) + 1e-6]
     factor = float(np.median(kept))
-    return HeadScale(factor, DEPTH_SD, "depth", abs(factor / head_scale - 1.0) > LARGEST_DISAGREEMENT)
+    disagreement = abs(factor / head_scale - 1.0)
+    disagrees = disagreement > LARGEST_DISAGREEMENT  # a wall behind the head, or a head of no usual size: who knows?
+    return HeadScale(factor, max(DEPTH_SD, disagreement) if disagrees else DEPTH_SD, "depth", disagrees)
 
 
 def _measured_depth(depth_m: NDArray[np.float32], points_px: Float64) -> Float64:
@@ -148,7 +150,7 @@ def _measured_depth(depth_m: NDArray[np.float32], points_px: Float64) -> Float64
     inside = (columns >= 1) & (columns < width - 1) & (rows >= 1) & (rows < height - 1)
     columns, rows = np.where(inside, columns, 1), np.where(inside, rows, 1)
     patches = depth_m[rows[:, None, None] + near[:, None], columns[:, None, None] + near].reshape(-1, 9)
-    known = np.isfinite(patches) & (patches > 0.0)
+    known = (patches > NEAREST_M) & (patches < FARTHEST_M)  # so is no NaN
     good = inside & known[:, 4]
     middle = np.where(good, patches[:, 4], 1.0).astype(np.float64)
     patches = np.where(known, patches, middle[:, None])

@@ -92,8 +92,10 @@ def test_tracks_do_not_mix_and_those_that_leave_are_forgotten():
     assert angle_deg(first.pose.camera_from_head[:3, :3], POSES[1][0]) < 0.2
     assert angle_deg(second.pose.camera_from_head[:3, :3], POSES[2][0]) < 0.2
     stream.posed(both[:1], CAMERA, SIZE_WH, None)
+    assert set(stream._known) == {1, 2}, "one may return"
+    stream.keep([1])
     assert set(stream._known) == {1}
-    stream.forget()
+    stream.keep(())
     assert not stream._known
 
 
@@ -170,3 +172,12 @@ def test_a_stream_has_poses_and_takes_depth(networks, face_rgb):
 def test_a_depth_image_that_is_not_the_image_s_is_refused(networks, depth):
     with pytest.raises(InputError, match=r"depth_m has shape .* it must be \(480, 640\) float32"):
         FaceMesher(Config.from_dotted({"device": "cpu"})).process(np.zeros((480, 640, 3), np.uint8), 0.0, None, depth)
+
+
+def test_an_assumed_camera_is_that_which_was_given_or_is_assumed():
+    assert heads().camera_of(CAMERA, SIZE_WH) is CAMERA
+    assert heads().camera_of(None, SIZE_WH) is None
+    assumed = Heads(Config.from_dotted({"camera.assume_fov_deg": 60.0})).camera_of(None, SIZE_WH)
+    assert assumed.size_wh == SIZE_WH and 2 * np.degrees(
+        np.arctan(0.5 * SIZE_WH[0] / assumed.matrix[0, 0])
+    ) == pytest.approx(60)

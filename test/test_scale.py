@@ -137,3 +137,17 @@ def test_pixels_that_fly_are_not_asked_even_if_most_do():
     for x, y in places_of(solution, RIGID[::3].tolist() + RIGID[1::3].tolist()):
         depth[y, x] *= 1.08
     assert scaled_by_depth(depth, CAMERA, solution).factor == pytest.approx(1.0, rel=0.01)
+
+
+@pytest.mark.parametrize("absurd", [1e30, float(np.finfo(np.float32).max), 0.001, -1.0])
+def test_depths_that_no_head_has_are_holes(absurd):
+    _, _, solution = a_head()
+    depth = depth_of(solution, 1.0)
+    assert scaled_by_depth(np.full_like(depth, absurd), CAMERA, solution) is None
+
+
+def test_a_depth_that_disagrees_is_not_held_for_certain():
+    _, _, solution = a_head()
+    near, wall = (scaled_by_depth(depth_of(solution, factor), CAMERA, solution) for factor in (1.0, 4.0))
+    assert not near.disagrees and wall.disagrees
+    assert wall.relative_sd > 10 * near.relative_sd
