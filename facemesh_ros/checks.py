@@ -14,9 +14,12 @@ def frozen_array(value: ArrayLike, shape: tuple[int | None, ...], dtype: Any, na
     """Return a read-only, C-ordered copy of ``value`` with the given dtype; ``None`` in ``shape`` is any length.
 
     Raises:
-        InputError: the shape differs, or a number is not finite.
+        InputError: there are no numbers, the shape differs, or a number is not finite.
     """
-    array = np.array(value, dtype=dtype, order="C")
+    try:
+        array = np.array(value, dtype=dtype, order="C")
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} is {value!r}, which is no array of numbers ({error}): give numbers") from error
     fits = array.ndim == len(shape) and all(
         want is None or got == want for got, want in zip(array.shape, shape, strict=True)
     )

@@ -193,14 +193,17 @@ def _checked(image: UInt8, stamp: float, camera: Camera | None, depth_m: Depth |
     if not _is_time(stamp):
         raise InputError(f"stamp is {stamp!r}; it must be a finite number of seconds, as a float")
     height, width = image.shape[:2]
+    if camera is not None and not isinstance(camera, Camera):
+        raise InputError(f"camera is a {type(camera).__name__}; it must be a Camera: use Camera.from_matrix")
     if camera is not None and camera.size_wh != (width, height):
         raise InputError(
             f"the camera is calibrated for {camera.size_wh[0]}x{camera.size_wh[1]} images and this one is "
             f"{width}x{height}: pass the matching calibration, or camera=None"
         )
-    if depth_m is not None and (np.shape(depth_m), getattr(depth_m, "dtype", None)) != ((height, width), np.float32):
+    depth_is = (getattr(depth_m, "shape", None), getattr(depth_m, "dtype", None))
+    if depth_m is not None and depth_is != ((height, width), np.float32):
         raise InputError(
-            f"depth_m has shape {np.shape(depth_m)} and dtype {getattr(depth_m, 'dtype', None)}; it must be "
+            f"depth_m has shape {depth_is[0]} and dtype {depth_is[1]}; it must be "
             f"({height}, {width}) float32, in m and aligned with the image: convert it first"
         )
     return np.ascontiguousarray(image)

@@ -160,6 +160,38 @@ def test_a_camera_of_another_size_is_refused(mesher, face_rgb):
         mesher.process(face_rgb, 0.03, Camera.from_fov((1280, 720), 1.0))
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"camera": "x"}, {"target_m": "abc"}, {"target_m": [[1], [2, 3]]}, {"depth_m": [[1.0], [2.0, 3.0]]}]
+)
+def test_what_is_no_camera_target_or_depth_is_refused_and_the_tracks_stay(mesher, face_rgb, wrong):
+    (before,) = mesher.process(face_rgb, 0.0)
+    with pytest.raises(InputError, match=next(iter(wrong))):
+        mesher.process(face_rgb, 0.03, **wrong)
+    (after,) = mesher.process(face_rgb, 0.06)
+    assert after.track_id == before.track_id
+
+
+def test_a_live_size_of_heads_and_a_reset_reach_the_poses(networks, face_rgb):
+    mesher, camera = FaceMesher(Config(device="cpu")), Camera.from_fov((640, 480), 1.0)
+    (before,) = mesher.process(face_rgb, 0.0, camera)
+    mesher.configure(mesher.config.with_dotted({"pose.head_scale": 0.5}))
+    (after,) = mesher.process(face_rgb, 0.03, camera)
+    assert after.pose.camera_from_head[2, 3] == pytest.approx(0.5 * before.pose.camera_from_head[2, 3], rel=0.05)
+    assert len(mesher._heads._known) == 1
+    mesher.reset()
+    assert len(mesher._heads._known) == 0
+
+
+def test_a_pose_is_that_of_the_smoothed_mesh(networks, moving_face):
+    mesher, camera = FaceMesher(Config(device="cpu", max_faces=1)), Camera.from_fov((640, 480), 1.0)
+    for index, frame in enumerate(frames(moving_face, 8)):
+        (face,) = mesher.process(frame, index / 30, camera)
+    pixels = camera.matrix @ face.points_m.T.astype(np.float64)
+    seen = (pixels[:2] / pixels[2]).T
+    assert np.abs(seen - face.smoothed.points[:, :2]).max() < 0.01
+    assert np.abs(face.smoothed.points - face.mesh.points)[:, :2].max() > 0.05
+
+
 def far_face(moving_face):
     """(720, 1280, 3) RGB: a face of about 75 px, out of the short range's reach."""
     image = np.full((720, 1280, 3), 128, np.uint8)
