@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -134,7 +134,7 @@ def _download(folder: Path, platform: str, python: str, report: Report) -> tuple
         environment = {**os.environ, "TMPDIR": str(folder)}
         with subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment) as pip:
             while pip.poll() is None:
-                report(f"fetching {WHEEL}", min(_size(folder.rglob("*")), _WHEEL_BYTES), _WHEEL_BYTES)
+                report(f"fetching {WHEEL}", min(_size(folder), _WHEEL_BYTES), _WHEEL_BYTES)
                 time.sleep(_POLL_S)
         log.seek(0)
         lines = log.read().decode(errors="replace").strip().splitlines()
@@ -145,10 +145,11 @@ def _download(folder: Path, platform: str, python: str, report: Report) -> tuple
     return None, errors[-1] if errors else f"it ended with exit status {pip.returncode}"
 
 
-def _size(paths: Iterable[Path]) -> int:
-    """Return the bytes of files; one may vanish while it is looked at."""
+def _size(folder: Path) -> int:
+    """Return the bytes of all files below; files and folders may vanish while they are looked at."""
     total = 0
-    for path in paths:
-        with suppress(OSError):
-            total += path.stat().st_size
+    for parent, _, names in os.walk(folder):  # unlike rglob, it passes over a folder that is gone
+        for name in names:
+            with suppress(OSError):
+                total += Path(parent, name).stat().st_size
     return total

@@ -13,6 +13,7 @@ pytest.importorskip("tflite", reason="needs the extra `convert`: pip install fac
 pytest.importorskip("onnx", reason="needs the extra `convert`: pip install facemesh_ros[convert]")
 
 
+from facemesh_ros.tools import weights
 from facemesh_ros.tools.install import install
 from facemesh_ros.tools.weights import read_weights
 
@@ -86,3 +87,19 @@ def test_a_bundle_of_unknown_weights_needs_a_word(task, tmp_path):
     assert find_network("landmarker", "cpu", tmp_path / "models").is_file()
     network = read_manifest(tmp_path / "models")["landmarker"]
     assert (network.input_size, network.outputs["points"]) == (256, (478, 3))
+
+
+def test_the_size_of_a_folder_is_told_while_its_files_and_folders_vanish(tmp_path, monkeypatch):
+    for name in ("a/one", "b/two", "three"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"12345")
+    assert weights._size(tmp_path) == 15
+    scan = os.scandir
+
+    def vanishing(path):
+        if str(path).endswith("/b"):
+            raise FileNotFoundError(path)
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", vanishing)
+    assert weights._size(tmp_path) == 10
