@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from made_faces import found, mesh_at, result
 
-from facemesh_ros import Config
+from facemesh_ros import Config, FaceMesher
 from facemesh_ros.tools.evaluation.subjects import Found, Library
 
 
@@ -53,3 +53,11 @@ def test_the_library_says_what_it_is(library):
     assert (about["version"], about["device"]) == ("1.2.3", "cpu")
     assert about["threads"] >= 1
     assert (about["config"]["max_faces"], about["config"]["max_faces (stills)"]) == (2, 3)
+
+
+def test_the_assumed_camera_of_a_picture_tells_its_pose_and_leaves_its_mesh_as_it_is(networks, face_rgb):
+    config = Config.from_dotted({"device": "cpu"})
+    (found,) = Library(config, 1, 1, "").still(face_rgb).faces
+    (face,) = FaceMesher(config.with_dotted({"max_faces": 1})).process_still(face_rgb)
+    assert found.camera_from_head is not None
+    assert np.array_equal(found.points, face.mesh.points)

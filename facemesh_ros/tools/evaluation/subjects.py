@@ -95,7 +95,8 @@ class Library(Subject):
             stream_faces: most faces in a clip.
             version: for the report.
         """
-        self._still = FaceMesher(config.with_dotted({"max_faces": still_faces}))
+        # The camera of a single picture is assumed, for its pose: it must not change how the face is looked at.
+        self._still = FaceMesher(config.with_dotted({"max_faces": still_faces, "mesh.virtual_camera": False}))
         self._stream = FaceMesher(config.with_dotted({"max_faces": stream_faces}))
         self._version = version
 
