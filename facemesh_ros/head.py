@@ -19,27 +19,28 @@ left and z to the scalp. Both begin at the sellion."""
 @lru_cache(maxsize=1)
 def head_points() -> Float64:
     """Return the (468, 3) points of the reference face in the head's axes, m; read-only."""
-    return _frozen(reference_face() @ HEAD_FROM_REFERENCE.T)
+    return frozen(reference_face() @ HEAD_FROM_REFERENCE.T)
 
 
 @lru_cache(maxsize=1)
 def head_normals() -> Float64:
     """Return (468, 3) unit normals of the reference face in the head's axes, out of the face; read-only."""
-    return _frozen(face_normals(reference_face()) @ HEAD_FROM_REFERENCE.T)
+    return frozen(face_normals(reference_face()) @ HEAD_FROM_REFERENCE.T)
 
 
 @lru_cache(maxsize=1)
 def pose_points() -> NDArray[np.intp]:
     """Return the points whose x and y tell where a head is: the steady ones and the rigid ones; read-only."""
-    return _frozen(np.union1d(steady_points(), RIGID))
+    return frozen(np.union1d(steady_points(), RIGID))
 
 
 @lru_cache(maxsize=1)
 def is_rigid() -> NDArray[np.bool_]:
     """Return (468,) whether a point is among the rigid ones, whose z counts as well; read-only."""
-    return _frozen(np.isin(np.arange(SURFACE_POINTS), RIGID))
+    return frozen(np.isin(np.arange(SURFACE_POINTS), RIGID))
 
 
-def _frozen(array: NDArray[Any]) -> NDArray[Any]:
+def frozen(array: NDArray[Any]) -> NDArray[Any]:
+    """Return the array, made read-only."""
     array.flags.writeable = False
     return array

@@ -1,0 +1,70 @@
+"""How faces differ from the reference face: smooth fields of displacement, and how large they are.
+
+Nobody is the reference face. What differs between people is smooth (neighbouring points differ alike) and nearly the
+same on both sides of the face. So it is a Gaussian process on the reference face (Rasmussen and Williams, "Gaussian
+Processes for Machine Learning", 2006; for shapes: Lüthi et al., "Gaussian process morphable models", PAMI 2018): a sum
+of modes with independent standard normal amounts. docs/geometry.md says where the figures come from.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from facemesh_ros.head import frozen, head_points, pose_points
+from facemesh_ros.types import Float64
+
+MODES_AN_AXIS = 16
+"""Along each of the head's axes; they hold 99.5 % of the variance."""
+LENGTH_M = 0.03
+"""Displacements along an axis have the squared exponential covariance exp(-d² / 2 LENGTH_M²)."""
+SYMMETRIC_SD_M, LOPSIDED_SD_M = 0.0014, 0.0005
+"""Standard deviation of what is alike on both sides of a face, and of what is opposite."""
+SIZE_SD = 1e-3
+"""How little a shape makes the face larger, as a share: what is left is the size of the head, a matter of its own."""
+
+
+@lru_cache(maxsize=1)
+def shape_modes() -> Float64:
+    """Return (3, MODES_AN_AXIS, N) m: displacements of the N pose points by axis of the head, largest first; read-only.
+
+    Each is to be multiplied by an amount of its own, of which 1 is the standard deviation.
+    """
+    points = head_points()[pose_points()]
+    other_side = points * [1.0, -1.0, 1.0]
+    axes = [_modes_along(points, other_side, sign) for sign in (1.0, -1.0, 1.0)]
+    return frozen(np.stack(axes))
+
+
+@lru_cache(maxsize=1)
+def shape_precision() -> Float64:
+    """Return the (3 K, 3 K) inverse covariance of the amounts of all modes, K = MODES_AN_AXIS; read-only.
+
+    They are independent and standard normal, but that together they hardly change the size of the face.
+    """
+    points = head_points()[pose_points()]
+    outwards = points - points.mean(axis=0)
+    growth = np.einsum("na,akn->ak", outwards, shape_modes()).ravel() / (outwards**2).sum()
+    return frozen(np.eye(len(growth)) + np.outer(growth, growth) / SIZE_SD**2)
+
+
+def _modes_along(points: Float64, other_side: Float64, mirrored: float) -> Float64:
+    """Return (MODES_AN_AXIS, N) m: the eigenvectors of the covariance along an axis, scaled.
+
+    Args:
+        points: (N, 3) m.
+        other_side: (N, 3) m, their mirror images.
+        mirrored: what the mirror makes of the axis, 1 or -1.
+    """
+    here, across = _correlation(points, points), _correlation(points, other_side)
+    alike, opposite = here + mirrored * across, here - mirrored * across
+    covariance = SYMMETRIC_SD_M**2 * alike + LOPSIDED_SD_M**2 * opposite
+    variances, vectors = np.linalg.eigh(covariance)
+    largest = np.argsort(variances)[: -MODES_AN_AXIS - 1 : -1]
+    return np.asarray(vectors[:, largest].T * np.sqrt(variances[largest])[:, np.newaxis], np.float64)
+
+
+def _correlation(one: Float64, other: Float64) -> Float64:
+    distance2 = ((one[:, np.newaxis] - other) ** 2).sum(axis=2)
+    return np.asarray(np.exp(-0.5 * distance2 / LENGTH_M**2), np.float64)
