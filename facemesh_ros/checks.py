@@ -32,6 +32,16 @@ def frozen_array(value: ArrayLike, shape: tuple[int | None, ...], dtype: Any, na
     return array
 
 
+def check_size(array: NDArray[Any], largest: float, name: str, remedy: str) -> None:
+    """Check that no number is larger than ``largest``, either way.
+
+    Raises:
+        InputError: one is; ``remedy`` says what to do.
+    """
+    if np.abs(array).max(initial=0.0) > largest:
+        raise InputError(f"{name} is {array.tolist()}; no number in it may be over {largest:g} either way: {remedy}")
+
+
 def checked_share(value: float, name: str) -> float:
     """Return a number from 0 to 1 as float.
 

@@ -45,8 +45,9 @@ def project(camera: Camera, directions: NDArray[np.floating]) -> Float64:
 
 
 def pixels(camera: Camera, rays: Float64) -> Float64:
-    """Return the (N, 2) px at which (N, 2) rays are drawn."""
-    return _on_sensor(camera, _lens_of(camera).distortion.of_rays(complex_of(rays)))
+    """Return the (N, 2) px at which (N, 2) rays are drawn; NaN of NaN."""
+    with np.errstate(invalid="ignore"):  # of NaN, whose quotients warn where they are complex
+        return _on_sensor(camera, _lens_of(camera).distortion.of_rays(complex_of(rays)))
 
 
 def on_plane(camera: Camera, x_px: Number, y_px: Number) -> tuple[Number, Number]:
@@ -66,8 +67,9 @@ def rays(camera: Camera, points_px: NDArray[np.floating]) -> Float64:
 
 
 def pixels_per_ray(camera: Camera, rays: Float64) -> Float64:
-    """Return the (N, 2, 2) derivative of px by ray."""
-    _, by_ray, by_conjugate = _lens_of(camera).distortion.linear(complex_of(rays))
+    """Return the (N, 2, 2) derivative of px by ray, at (N, 2) rays; NaN at NaN."""
+    with np.errstate(invalid="ignore"):
+        _, by_ray, by_conjugate = _lens_of(camera).distortion.linear(complex_of(rays))
     by_xy = np.stack([by_ray + by_conjugate, 1j * (by_ray - by_conjugate)], axis=1)
     (fx, skew, _), (_, fy, _), _ = camera.matrix.tolist()
     return np.stack([fx * by_xy.real + skew * by_xy.imag, fy * by_xy.imag], axis=1)
