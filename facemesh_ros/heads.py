@@ -38,7 +38,7 @@ class Heads:
     def posed(
         self, faces: Sequence[Face], camera: Camera | None, size_wh: tuple[int, int], depth_m: Depth | None
     ) -> tuple[Face, ...]:
-        """Return the faces with pose and metric points, where there is a camera, given or assumed.
+        """Return the faces with rays, pose and metric points, where there is a camera, given or assumed.
 
         Args:
             faces: with their smoothed meshes.
@@ -47,7 +47,7 @@ class Heads:
             depth_m: (H, W) float32, m along the optical axis, aligned with the image; 0 and NaN are holes.
         """
         used = self.camera_of(camera, size_wh)
-        if used is None or not self.config.pose.enabled:
+        if used is None:
             return tuple(faces)
         return tuple(self._posed(face, used, camera is not None, depth_m) for face in faces)
 
@@ -64,8 +64,12 @@ class Heads:
         return Camera.from_fov(size_wh, math.radians(degrees))
 
     def _posed(self, face: Face, camera: Camera, is_calibrated: bool, depth_m: Depth | None) -> Face:
-        known, points = self._known.setdefault(face.track_id, _Known()), face.smoothed.points
+        points = face.smoothed.points
         seen = rays(camera, points[:, :2])
+        face = replace(face, rays=seen)
+        if not self.config.pose.enabled:
+            return face
+        known = self._known.setdefault(face.track_id, _Known())
         known.solution = solution = solve(points, seen, camera, known.solution)
         if solution is None:
             return face

@@ -171,7 +171,7 @@ class Gaze:
     head_direction: Float64
     """(3,) float64: the same in the head's axes (REP 155: x out of the face, y to the person's left, z up)."""
     source: str
-    """What it comes from: "iris", or "head" (x of the head) where no eye tells: closed, turned away, no irises."""
+    """What it comes from: "iris", or "head" (its x) where no eye tells: closed, turned away, without irises or rays."""
     right_direction: Float64 | None = None
     """(3,) float64: of the right eye alone, in the axes of ``direction``; None where that eye does not tell."""
     left_direction: Float64 | None = None
@@ -209,15 +209,19 @@ class Face:
     points_m: Float32 | None = None
     """(N, 3) float32, m in the camera's optical frame; None where it was not estimated."""
     eyes: Eyes | None = None
-    """None, like ``mouth`` and ``gaze``, where they are switched off."""
+    """None, like ``mouth`` and ``gaze``, where switched off; no ``gaze`` either where nothing tells its direction."""
     mouth: Mouth | None = None
     gaze: Gaze | None = None
+    rays: Float64 | None = None
+    """(N, 2) float64: x / z, y / z of the smoothed points, optical frame; NaN: the lens has none; None: no camera."""
 
     def __post_init__(self) -> None:
         if self.track_id < 1:
             raise InputError(f"Face.track_id is {self.track_id}; ids are positive")
         if self.points_m is not None:
             set_fields(self, points_m=frozen_array(self.points_m, (None, 3), np.float32, "Face.points_m"))
+        if self.rays is not None:
+            set_fields(self, rays=frozen_array(self.rays, (None, 2), np.float64, "Face.rays", may_be_nan=True))
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,8 +6,9 @@ from test_pose import CAMERA, POSES, angle_deg, rendered
 
 from facemesh_ros import Camera, Config, Face, FaceMesher
 from facemesh_ros.errors import InputError
+from facemesh_ros.expressions import TrackExpressions
 from facemesh_ros.heads import Heads
-from facemesh_ros.lens import project
+from facemesh_ros.lens import project, rays
 from facemesh_ros.tools import moving_face
 from facemesh_ros.types import Mesh, Roi
 
@@ -51,6 +52,27 @@ def test_an_assumed_camera_is_flagged_and_equals_a_given_one():
 def test_a_calibration_goes_before_an_assumption():
     (face,) = heads(camera__assume_fov_deg=20.0).posed([a_face()], CAMERA, SIZE_WH, None)
     assert face.pose.is_calibrated
+
+
+def test_every_face_has_its_rays_where_there_is_a_camera_even_without_poses():
+    before = a_face()
+    expected = rays(CAMERA, before.smoothed.points[:, :2])
+    for settings in ({}, {"pose__enabled": False}):
+        (face,) = heads(**settings).posed([before], CAMERA, SIZE_WH, None)
+        assert np.array_equal(face.rays, expected) and not face.rays.flags.writeable
+    (face,) = heads().posed([before], None, SIZE_WH, None)
+    assert face.rays is None
+
+
+def test_no_calibration_raises_or_warns_however_absurd():
+    rng, expressions = np.random.default_rng(0), TrackExpressions(Config())
+    for _ in range(150):
+        model, count = (("plumb_bob", 5), ("rational_polynomial", 14), ("equidistant", 4))[rng.integers(3)]
+        (fx, fy), skew, distortion = 10.0 ** rng.uniform(-6, 9, 2), 10.0 ** rng.uniform(-3, 9), rng.normal(size=count)
+        matrix = [[fx, skew, rng.normal() * 1e3], [0, fy, -(10.0 ** rng.uniform(0, 9))], [0, 0, 1]]
+        camera = Camera.from_matrix(matrix, distortion * 10.0 ** rng.uniform(-4, 8), SIZE_WH, model)
+        (face,) = expressions.read(heads().posed([a_face()], camera, SIZE_WH, DEPTH + 0.7), 0.0)
+        assert face.rays.shape == (468, 2) and face.mouth is not None
 
 
 def test_the_pose_can_be_switched_off():
