@@ -40,14 +40,9 @@ def project(camera: Camera, directions: NDArray[np.floating]) -> Float64:
     NaN for what a perspective model has behind it; a fisheye also draws what lies beside and behind it.
     """
     with np.errstate(all="ignore"):  # next to the plane z = 0 a ray may be too long for a number
-        bent = _lens_of(camera).distortion.bent(np.asarray(directions, np.float64))
-        return _on_sensor(camera, bent)
-
-
-def pixels(camera: Camera, rays: Float64) -> Float64:
-    """Return the (N, 2) px at which (N, 2) rays are drawn; NaN of NaN."""
-    with np.errstate(invalid="ignore"):  # of NaN, whose quotients warn where they are complex
-        return _on_sensor(camera, _lens_of(camera).distortion.of_rays(complex_of(rays)))
+        bent = places_of(_lens_of(camera).distortion.bent(np.asarray(directions, np.float64)))
+        drawn: Float64 = bent @ camera.matrix[:2, :2].T + camera.matrix[:2, 2]
+    return drawn
 
 
 def on_plane(camera: Camera, x_px: Number, y_px: Number) -> tuple[Number, Number]:
@@ -68,7 +63,7 @@ def rays(camera: Camera, points_px: NDArray[np.floating]) -> Float64:
 
 def pixels_per_ray(camera: Camera, rays: Float64) -> Float64:
     """Return the (N, 2, 2) derivative of px by ray, at (N, 2) rays; NaN at NaN."""
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore"):  # of NaN, whose quotients warn where they are complex
         _, by_ray, by_conjugate = _lens_of(camera).distortion.linear(complex_of(rays))
     by_xy = np.stack([by_ray + by_conjugate, 1j * (by_ray - by_conjugate)], axis=1)
     (fx, skew, _), (_, fy, _), _ = camera.matrix.tolist()
@@ -107,7 +102,10 @@ class _Lens:
         self.distortion = distortion
 
     def straightened(self, bent: Complex, tolerance: float) -> Complex:
-        """Return the rays that are bent to (N,) places, up to a tolerance; NaN where there is none within reach."""
+        """Return the rays that are bent to (N,) places, up to a tolerance; NaN where there is none within reach.
+
+        By Newton's method, all of them together, until none that may still come to something moves.
+        """
         ray = self._start(bent)
         for _ in range(NEWTON_STEPS):
             there, by_ray, by_conjugate = self.distortion.linear(ray)
@@ -129,6 +127,7 @@ class _Lens:
 
     @cached_property
     def limits(self) -> _Limits:
+        """Return how far the distortion goes, from rays on a grid; some milliseconds, once a lens."""
         radii = np.linspace(0.0, WIDEST_RAY, TRUST_STEPS)
         turns = np.exp(1j * np.linspace(0.0, 2.0 * np.pi, TRUST_DIRECTIONS, endpoint=False))
         with np.errstate(all="ignore"):
@@ -140,11 +139,6 @@ class _Lens:
         bent = np.append(np.maximum.accumulate(away.mean(axis=1)), BETWEEN_DIRECTIONS * away.max())
         reach = float(radii[count]) if len(folded) else WIDEST_RAY
         return _Limits(reach, np.append(radii[:count], reach), bent)
-
-
-def _on_sensor(camera: Camera, bent: Complex) -> Float64:
-    pixels: Float64 = places_of(bent) @ camera.matrix[:2, :2].T + camera.matrix[:2, 2]
-    return pixels
 
 
 def _lens_of(camera: Camera) -> _Lens:
