@@ -12,6 +12,7 @@ dw = (a* e - b e*) / (|a|² - |b|²).
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -55,12 +56,22 @@ def places_of(numbers: Complex) -> Float64:
     return np.ascontiguousarray(numbers).view(np.float64).reshape(-1, 2)
 
 
-class Perspective:
-    """No distortion: rays stay as they are. The plane at z = 1 shows nothing of what lies behind the lens."""
+class _Perspective(ABC):
+    """A lens with a plane at z = 1, which shows nothing of what lies behind it."""
+
+    @abstractmethod
+    def of_rays(self, rays: Complex) -> Complex: ...
 
     def bent(self, directions: Float64) -> Complex:
         ahead = np.where(directions[:, 2:] > 0.0, directions[:, 2:], np.nan)
         return self.of_rays(complex_of(directions[:, :2] / ahead))
+
+    def upright(self, places: Complex) -> Complex:
+        return places
+
+
+class Straight(_Perspective):
+    """No distortion: rays stay as they are."""
 
     def of_rays(self, rays: Complex) -> Complex:
         return rays
@@ -68,12 +79,9 @@ class Perspective:
     def linear(self, rays: Complex) -> tuple[Complex, Complex, Complex]:
         return rays, np.ones_like(rays), np.zeros_like(rays)
 
-    def upright(self, places: Complex) -> Complex:
-        return places
-
 
 @dataclass(frozen=True)
-class Polynomial(Perspective):
+class Polynomial(_Perspective):
     """Brown's model with OpenCV's extensions, rational and thin prism: f(w) = w R(|w|²) + q* w² + T(|w|²)."""
 
     above: tuple[float, float, float]
@@ -138,7 +146,7 @@ class Homography:
 
 
 @dataclass(frozen=True)
-class Tilted(Perspective):
+class Tilted(_Perspective):
     """A lens before a sensor that is turned."""
 
     lens: Polynomial
@@ -225,7 +233,7 @@ class Equidistant:
 def _perspective(coefficients: Float64) -> Distortion:
     *_, tau_x, tau_y = _padded(coefficients, 14)
     if not coefficients.any():
-        return Perspective()
+        return Straight()
     lens = Polynomial.from_coefficients(coefficients[:12])
     return Tilted.from_angles(lens, tau_x, tau_y) if tau_x or tau_y else lens
 

@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from facemesh_ros.distortion import Complex, Distortion, complex_of, distortion_of, places_of, square
+from facemesh_ros.distortion import Complex, Distortion, Straight, complex_of, distortion_of, places_of, square
 from facemesh_ros.types import Camera, Float64
 
 Number = TypeVar("Number", float, Float64)
@@ -30,6 +30,7 @@ EXACT_PX = 1e-3
 """A pixel is only believed to belong to a ray that is drawn within this distance of it."""
 BETWEEN_DIRECTIONS = 1.1
 """Over the farthest place to which rays within reach are bent in TRUST_DIRECTIONS: the farthest of all."""
+_NO_RAY = complex(np.nan, np.nan)
 _SMALLEST = 1e-12
 """Keeps what is divided by a length finite on the axis."""
 
@@ -106,6 +107,8 @@ class _Lens:
 
         By Newton's method, all of them together, until none that may still come to something moves.
         """
+        if isinstance(self.distortion, Straight):
+            return np.where(np.abs(bent) < WIDEST_RAY, bent, _NO_RAY)
         ray = self._start(bent)
         for _ in range(NEWTON_STEPS):
             there, by_ray, by_conjugate = self.distortion.linear(ray)
@@ -116,7 +119,7 @@ class _Lens:
             if not ((np.abs(step) > SETTLED) & (np.abs(ray) < 2.0 * self.limits.reach)).any():
                 break
         good = (np.abs(self.distortion.of_rays(ray) - bent) < tolerance) & (np.abs(ray) < self.limits.reach)
-        return np.where(good, ray, complex(np.nan, np.nan))
+        return np.where(good, ray, _NO_RAY)
 
     def _start(self, bent: Complex) -> Complex:
         """Return the rays if the distortion were the same in all directions; NaN beyond what it reaches."""
