@@ -5,7 +5,17 @@ from scipy.spatial.transform import Rotation
 from facemesh_ros.head import HEAD_FROM_REFERENCE, head_points
 from facemesh_ros.lens import project, rays
 from facemesh_ros.pose import solve, visibility
-from facemesh_ros.scale import HEAD_SIZE_SD, IRIS_M, IrisScale, assumed, iris_factor, scaled_by_depth
+from facemesh_ros.scale import (
+    DEPTH,
+    HEAD_SIZE_SD,
+    IRIS_M,
+    IRISES,
+    MEMORY,
+    RunningScale,
+    assumed,
+    depth_factor,
+    iris_factor,
+)
 from facemesh_ros.topology import RIGID, face_topology
 from facemesh_ros.types import Camera
 
@@ -63,14 +73,78 @@ def test_irises_of_no_size_tell_nothing():
     assert iris_factor(mesh, seen, solution) is None
 
 
-def test_a_track_keeps_the_median_of_its_irises():
-    irises, good = IrisScale(), a_head(0.9)
-    assert irises.updated(*a_head(yaw=40)) is None
-    for _ in range(5):
-        irises.updated(*good)
-    scale = irises.updated(*a_head(iris_m=0.02))
-    assert scale.factor == pytest.approx(0.9, rel=0.02) and scale.source == "iris"
-    assert irises.updated(*a_head(yaw=40)) == scale, "it stays while the irises are not seen"
+ADULT = assumed(1.0)
+
+
+def after(readings, measure=DEPTH, otherwise=ADULT):
+    """What is held of a track after readings, None being an image without one."""
+    scale, running = otherwise, RunningScale(measure)
+    for reading in readings:
+        scale = running.updated(reading, otherwise)
+    return scale
+
+
+@pytest.mark.parametrize("measure", [IRISES, DEPTH])
+def test_before_the_first_reading_the_size_is_what_it_would_be_otherwise(measure):
+    for readings in ([], [None], [None] * 100):
+        assert after(readings, measure) is ADULT
+
+
+@pytest.mark.parametrize("measure", [IRISES, DEPTH])
+def test_once_measured_a_size_stays_measured_however_long_nothing_is_seen(measure):
+    measured = after([0.9], measure)
+    assert (measured.factor, measured.source, measured.relative_sd) == (0.9, measure.source, measure.sd)
+    assert after([0.9] + [None] * 500, measure) == measured
+
+
+@pytest.mark.parametrize("outlier", [0.3, 0.95, 1.4, 40.0])
+@pytest.mark.parametrize("count", [2, 3, 4, 5, 60, 61, 200])
+def test_an_outlier_does_not_move_a_head_that_was_measured_before(count, outlier):
+    assert after([1.1] * count + [outlier]).factor == 1.1
+    assert after([1.1] * count + [outlier, 1.1]).factor == 1.1
+    if count > 3:
+        assert after([1.1] * count + [outlier]) == after([1.1] * count), "nor makes it less sure"
+
+
+@pytest.mark.parametrize("wild", [0.2, 3.0])
+def test_of_two_readings_the_one_that_is_expected_is_believed(wild):
+    assert after([1.1, wild]).factor == after([wild, 1.1]).factor == 1.1
+    assert after([1.1, wild]).relative_sd > 0.3
+
+
+def test_noise_of_single_images_is_smoothed():
+    noisy = np.random.default_rng(0).normal(0.9, 0.02, 300)
+    held = [after(noisy[:count]).factor for count in range(MEMORY, 300)]
+    assert np.std(held) < 0.005 and np.mean(held) == pytest.approx(0.9, abs=0.005)
+
+
+def test_a_wrong_beginning_is_put_right_within_the_memory():
+    wall, head = [1.6] * 1000, 0.95
+    assert after(wall).disagrees
+    half = MEMORY // 2 + 1
+    assert after(wall + [head] * (half - 1)).factor == 1.6
+    assert (after(wall + [head] * half).factor, after(wall + [head] * half).disagrees) == (head, False)
+    assert after(wall + [head] * half).relative_sd > 0.3, "as long as half of the readings say otherwise"
+    assert after(wall + [head] * MEMORY) == after([head])
+
+
+def test_a_measured_size_is_as_unsure_as_its_readings_differ():
+    assert after([0.99, 1.0, 1.01] * 20).relative_sd == DEPTH.sd
+    assert after([0.9, 1.0, 1.1] * 20).relative_sd == pytest.approx(0.2 / 1.349, rel=0.01)
+
+
+def test_depth_disagrees_with_what_is_held_otherwise_and_irises_with_nothing():
+    child = after([0.7], IRISES)
+    assert (child.factor, child.relative_sd, child.disagrees) == (0.7, IRISES.sd, False)
+    assert after([0.7]).disagrees and after([0.7]).relative_sd == pytest.approx(0.3)
+    assert not after([0.7], otherwise=child).disagrees
+    assert after([1.0], otherwise=child).disagrees
+
+
+def test_the_size_held_otherwise_may_change():
+    running = RunningScale(DEPTH)
+    assert running.updated(0.6, assumed(1.0)).disagrees
+    assert not running.updated(None, assumed(0.6)).disagrees
 
 
 def test_the_assumed_size_is_as_unsure_as_heads_differ():
@@ -91,8 +165,7 @@ def depth_of(solution, size=1.0, background=3.0):
 @pytest.mark.parametrize("size", [0.85, 1.0, 1.2])
 def test_depth_tells_the_size_of_the_head(size):
     _, _, solution = a_head(yaw=15)
-    scale = scaled_by_depth(depth_of(solution, size), CAMERA, solution)
-    assert scale.factor == pytest.approx(size, rel=0.01) and scale.source == "depth" and not scale.disagrees
+    assert depth_factor(depth_of(solution, size), CAMERA, solution) == pytest.approx(size, rel=0.01)
 
 
 @pytest.mark.parametrize("hole", [0.0, np.nan, np.inf, -1.0])
@@ -101,21 +174,21 @@ def test_holes_flying_pixels_and_outliers_do_not_matter(hole):
     noisy = depth_of(solution, 1.1) + random.normal(0, 0.003, (720, 1280)).astype(np.float32)
     noisy[random.random(noisy.shape) < 0.2] = hole
     noisy[random.random(noisy.shape) < 0.02] = 2.0
-    assert scaled_by_depth(noisy, CAMERA, solution).factor == pytest.approx(1.1, rel=0.02)
+    assert depth_factor(noisy, CAMERA, solution) == pytest.approx(1.1, rel=0.02)
 
 
 def test_a_depth_image_without_the_head_tells_nothing():
     _, _, solution = a_head()
     for empty in (np.zeros((720, 1280), np.float32), np.full((720, 1280), np.nan, np.float32)):
-        assert scaled_by_depth(empty, CAMERA, solution) is None
-    assert scaled_by_depth(np.ones((2, 2), np.float32), CAMERA, solution) is None
+        assert depth_factor(empty, CAMERA, solution) is None
+    assert depth_factor(np.ones((2, 2), np.float32), CAMERA, solution) is None
 
 
-def test_a_wall_where_a_head_should_be_disagrees():
+def test_a_wall_where_a_head_should_be_disagrees_and_is_not_held_for_certain():
     _, _, solution = a_head()
-    assert scaled_by_depth(np.full((720, 1280), 2.0, np.float32), CAMERA, solution).disagrees
-    assert not scaled_by_depth(depth_of(solution), CAMERA, solution).disagrees
-    assert scaled_by_depth(depth_of(solution), CAMERA, solution, head_scale=0.6).disagrees
+    head, wall = (after([depth_factor(depth_of(solution, size), CAMERA, solution)]) for size in (1.0, 4.0))
+    assert wall.disagrees and not head.disagrees
+    assert wall.relative_sd > 10 * head.relative_sd
 
 
 def places_of(solution, points):
@@ -128,7 +201,7 @@ def test_hidden_points_are_not_asked():
     for points, factor in ((RIGID[seen][8:], 0.0), (RIGID[~seen], 0.9)):  # more are hidden than are left
         for x, y in places_of(solution, points):
             depth[y - 2 : y + 3, x - 2 : x + 3] *= factor
-    assert scaled_by_depth(depth, CAMERA, solution).factor == pytest.approx(1.0, rel=0.01)
+    assert depth_factor(depth, CAMERA, solution) == pytest.approx(1.0, rel=0.01)
 
 
 def test_pixels_that_fly_are_not_asked_even_if_most_do():
@@ -136,18 +209,11 @@ def test_pixels_that_fly_are_not_asked_even_if_most_do():
     depth = depth_of(solution)
     for x, y in places_of(solution, RIGID[::3].tolist() + RIGID[1::3].tolist()):
         depth[y, x] *= 1.08
-    assert scaled_by_depth(depth, CAMERA, solution).factor == pytest.approx(1.0, rel=0.01)
+    assert depth_factor(depth, CAMERA, solution) == pytest.approx(1.0, rel=0.01)
 
 
 @pytest.mark.parametrize("absurd", [1e30, float(np.finfo(np.float32).max), 0.001, -1.0])
 def test_depths_that_no_head_has_are_holes(absurd):
     _, _, solution = a_head()
     depth = depth_of(solution, 1.0)
-    assert scaled_by_depth(np.full_like(depth, absurd), CAMERA, solution) is None
-
-
-def test_a_depth_that_disagrees_is_not_held_for_certain():
-    _, _, solution = a_head()
-    near, wall = (scaled_by_depth(depth_of(solution, factor), CAMERA, solution) for factor in (1.0, 4.0))
-    assert not near.disagrees and wall.disagrees
-    assert wall.relative_sd > 10 * near.relative_sd
+    assert depth_factor(np.full_like(depth, absurd), CAMERA, solution) is None
