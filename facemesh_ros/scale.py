@@ -23,9 +23,11 @@ HEAD_SIZE_SD = 0.05
 """Relative standard deviation of the size of adult faces: 4.8 % of the bizygomatic breadth, 5.5 % of the length from
 sellion to menton (Zhuang and Bradtmiller, J. Occup. Environ. Hyg. 2, 2005, each sex)."""
 IRIS_M = 0.0117
-"""Visible diameter of adult irises, 11.7 ± 0.5 mm."""
+"""Visible diameter of adult irises from side to side, 11.7 ± 0.5 mm (11.71 ± 0.42: Rüfer, Schröder and Erb, Cornea 24,
+2005). Up and down an eye shows less of it."""
 IRIS_WIDEST_TURN = np.cos(np.radians(30.0))
-"""Cosine of the angle between face and line of sight up to which both irises are seen well."""
+"""Cosine of the angle between face and line of sight up to which both irises are seen well: up to there a person's size
+by irises rises by 3 %, and by 12 to 17 % at 30 to 40° (docs/geometry.md)."""
 IRIS_LEAST_OPENING = 0.15
 """Gap of the lids over the width of the eye."""
 IRIS_LEAST_PX = 2.0
@@ -133,7 +135,11 @@ def iris_factor(points_px: Float32, seen: Float64, solution: Solution) -> float 
 
 
 def _iris_m(points_px: Float32, seen: Float64, solution: Solution, side: str) -> float | None:
-    """Return the diameter that an iris would have on a head of the reference size."""
+    """Return the diameter that an iris would have on a head of the reference size.
+
+    Its rim is two diameters that were square to each other: of the ellipse as which a disc appears, a pair of conjugate
+    ones. The longest diameter of that is the disc's own, whichever way it is turned.
+    """
     topology = face_topology()
     lids, rim = topology.loops[f"{side}_eye"], topology.loops[f"{side}_iris"]
     if _opening(points_px[lids, :2].astype(np.float64)) < IRIS_LEAST_OPENING:
@@ -143,8 +149,10 @@ def _iris_m(points_px: Float32, seen: Float64, solution: Solution, side: str) ->
         return None
     directions = np.column_stack([seen[rim], np.ones(4)])
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    distance_m = np.linalg.norm(solution.points()[lids].mean(axis=0))
-    diameter = float(distance_m * np.linalg.norm(directions[:2] - directions[2:], axis=1).mean())
+    across, down = directions[:2] - directions[2:]
+    squares = across @ across + down @ down
+    longest = np.sqrt(0.5 * (squares + np.hypot(across @ across - down @ down, 2.0 * (across @ down))))
+    diameter = float(np.linalg.norm(solution.points()[lids].mean(axis=0)) * longest)
     return diameter if np.isfinite(diameter) and diameter > 0.0 else None
 
 

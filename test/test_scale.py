@@ -23,15 +23,22 @@ CAMERA = Camera.from_matrix([[900, 0, 640], [0, 900, 360], [0, 0, 1]], [-0.1, 0.
 POSITION = np.array([0.1, 0.05, 0.7])
 
 
-def a_head(size=1.0, yaw=0.0, iris_m=IRIS_M, position=POSITION):
-    """A (478, 3) mesh of a head of some size with irises of an absolute one, its rays, and the pose."""
-    rotation = Rotation.from_euler("y", yaw, degrees=True).as_matrix() @ HEAD_FROM_REFERENCE.T
-    surface = size * head_points() @ rotation.T + position
+UPRIGHT = Rotation.identity()
+
+
+def a_head(size=1.0, yaw=0.0, iris_m=IRIS_M, position=POSITION, turn=None, eyes=UPRIGHT):
+    """A (478, 3) mesh of a head of some size with irises of an absolute one, its rays, and the pose.
+
+    It is turned by degrees of yaw, or by any turn, from looking against the camera's axis, the irises by a further one.
+    """
+    turn = Rotation.from_euler("y", yaw, degrees=True) if turn is None else turn
+    surface = size * head_points() @ (turn.as_matrix() @ HEAD_FROM_REFERENCE.T).T + position
     topology, irises = face_topology(), np.zeros((10, 3))
-    for side in ("right", "left"):
+    iris_sizes_m = np.broadcast_to(iris_m, 2)
+    for side, size_m in zip(("right", "left"), iris_sizes_m, strict=True):
         middle = surface[topology.loops[f"{side}_eye"]].mean(axis=0)
-        rim = [[1, 0, 0], [0, -1, 0], [-1, 0, 0], [0, 1, 0]]
-        irises[topology.groups[f"{side}_iris"].astype(int) - 468] = middle + 0.5 * iris_m * np.array([[0, 0, 0], *rim])
+        rim = (turn * eyes).apply([[0, 0, 0], [1, 0, 0], [0, -1, 0], [-1, 0, 0], [0, 1, 0]])
+        irises[topology.groups[f"{side}_iris"].astype(int) - 468] = middle + 0.5 * size_m * rim
     points = np.concatenate([surface, irises])
     relief = (points[:, 2] - points[:, 2].mean()) * CAMERA.matrix[0, 0] / position[2]
     mesh = np.column_stack([project(CAMERA, points), relief]).astype(np.float32)
@@ -49,6 +56,24 @@ def test_the_distance_by_irises_does_not_depend_on_the_assumed_size(distance):
     position = np.array([0.05, 0.0, distance])
     mesh, seen, solution = a_head(0.85, position=position)
     assert iris_factor(mesh, seen, solution) * solution.position == pytest.approx(position, rel=0.02, abs=1e-4)
+
+
+AHEAD = np.array([0.0, 0.0, 0.7])
+
+
+@pytest.mark.parametrize(
+    ("angles", "roll"), [((0, 0), 0), ((29, 0), 0), ((-29, 0), 40), ((0, 28), 0), ((20, 20), 0), ((-20, 20), 160)]
+)
+def test_an_iris_tells_the_same_size_whichever_way_the_head_is_turned(angles, roll):
+    turn = Rotation.from_euler("ZYX", [roll, *angles], degrees=True)
+    mesh, seen, solution = a_head(0.9, turn=turn, position=AHEAD)
+    assert iris_factor(mesh, seen, solution) == pytest.approx(0.9, rel=0.01)
+
+
+@pytest.mark.parametrize("angles", [(25, 0), (0, 25), (25, 15), (-15, 25)])
+def test_an_iris_tells_the_same_size_whichever_way_it_looks(angles):
+    eyes = Rotation.from_euler("YX", angles, degrees=True)
+    assert iris_factor(*a_head(0.9, eyes=eyes, position=AHEAD)) == pytest.approx(0.9, rel=0.01)
 
 
 def closed(mesh):
