@@ -7,6 +7,7 @@ one image to the next, so what was measured of a track stays known while nothing
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,14 +27,18 @@ IRIS_M = 0.0117
 """Visible diameter of adult irises from side to side, 11.7 ± 0.5 mm (11.71 ± 0.42: Rüfer, Schröder and Erb, Cornea 24,
 2005). Up and down an eye shows less of it."""
 IRIS_WIDEST_TURN = np.cos(np.radians(30.0))
-"""Cosine of the angle between face and line of sight up to which both irises are seen well: up to there a person's size
-by irises rises by 3 %, and by 12 to 17 % at 30 to 40° (docs/geometry.md)."""
+"""Cosine of the angle between face and line of sight up to which both irises are seen well: the size that they tell of
+one person is 3 % larger at 25 to 30°, and 13 to 17 % at 30 to 40° (bench/irises.py)."""
 IRIS_LEAST_OPENING = 0.15
 """Gap of the lids over the width of the eye."""
 IRIS_LEAST_PX = 2.0
-"""Diameter: on a portrait shrunk until it was 2.3 px, the size came out 3 % off that of the full picture."""
+"""Diameter: on a portrait shrunk until it was 2.4 px, the distance came out 2 to 3 % off the mean of all sizes."""
+IRIS_LARGEST_DIFFERENCE = 0.15
+"""Between a person's two irises, over their mean. They are alike: where they seem not to be, one is not seen well."""
 MEMORY = 61
 """Readings of which a track's median is taken, two seconds at 30 Hz: half as many put a wrong beginning right."""
+ALIKE = 6.0
+"""Successive readings of a track that err alike: in clips their correlation is 0.6 to the next image, 0.2 over five."""
 QUARTILES_SD = 1.349
 """Between the quartiles of a normal distribution, in its standard deviation."""
 DEPTH_LEAST_SHARE = 0.3
@@ -66,14 +71,17 @@ class Measure:
 
     source: str
     sd: float
-    """Relative standard deviation of many readings' median."""
+    """Relative standard deviation of what no number of readings tells."""
+    reading_sd: float
+    """That of one reading, besides."""
     largest_disagreement: float
     """With the size held otherwise, relative: beyond it the measured one is doubted."""
 
 
-IRISES = Measure("iris", 0.043, np.inf)
-"""Half a millimetre of 11.7; it disagrees with no assumption, as it is asked for where heads are of any size."""
-DEPTH = Measure("depth", 0.02, LARGEST_DISAGREEMENT)
+IRISES = Measure("iris", 0.043, 0.052, np.inf)
+"""Half a millimetre of 11.7; faces in single pictures differ by 8.4 %, of which 5 % are the heads' and the rest is one
+reading's (bench/irises.py). It disagrees with no assumption, as it is asked for where heads are of any size."""
+DEPTH = Measure("depth", 0.02, 0.0, LARGEST_DISAGREEMENT)
 
 
 def assumed(head_scale: float) -> HeadScale:
@@ -102,7 +110,8 @@ class RunningScale:
     def _estimate(self, otherwise: HeadScale) -> HeadScale:
         measure, ordered = self._measure, sorted(self._readings)
         factor = _middle(ordered, otherwise.factor)
-        sd = max(measure.sd, _spread(ordered) / factor)
+        noise = measure.reading_sd / math.sqrt(max(len(ordered) / ALIKE, 1.0))
+        sd = max(math.hypot(measure.sd, noise), _spread(ordered) / factor)
         disagreement = abs(factor / otherwise.factor - 1.0)
         disagrees = disagreement > measure.largest_disagreement  # a wall behind the head, or a head of no usual size?
         return HeadScale(factor, max(sd, disagreement) if disagrees else sd, measure.source, disagrees)
@@ -131,7 +140,9 @@ def iris_factor(points_px: Float32, seen: Float64, solution: Solution) -> float 
     if len(points_px) < ALL_POINTS or -outwards @ sight < IRIS_WIDEST_TURN:
         return None
     right, left = (_iris_m(points_px, seen, solution, side) for side in ("right", "left"))
-    return None if right is None or left is None else IRIS_M / (0.5 * (right + left))
+    if right is None or left is None or abs(right - left) > IRIS_LARGEST_DIFFERENCE * 0.5 * (right + left):
+        return None
+    return IRIS_M / (0.5 * (right + left))
 
 
 def _iris_m(points_px: Float32, seen: Float64, solution: Solution, side: str) -> float | None:

@@ -98,6 +98,15 @@ def test_irises_of_no_size_tell_nothing():
     assert iris_factor(mesh, seen, solution) is None
 
 
+@pytest.mark.parametrize(
+    ("right", "left", "is_told"), [(1.0, 1.1, True), (1.1, 1.0, True), (1, 1.2, False), (1.2, 1, False)]
+)
+def test_irises_that_are_not_alike_tell_nothing(right, left, is_told):
+    reading = iris_factor(*a_head(iris_m=[right * IRIS_M, left * IRIS_M]))
+    assert (reading is not None) == is_told
+    assert not is_told or reading == pytest.approx(1 / 1.05, rel=0.02)
+
+
 ADULT = assumed(1.0)
 
 
@@ -118,7 +127,7 @@ def test_before_the_first_reading_the_size_is_what_it_would_be_otherwise(measure
 @pytest.mark.parametrize("measure", [IRISES, DEPTH])
 def test_once_measured_a_size_stays_measured_however_long_nothing_is_seen(measure):
     measured = after([0.9], measure)
-    assert (measured.factor, measured.source, measured.relative_sd) == (0.9, measure.source, measure.sd)
+    assert (measured.factor, measured.source) == (0.9, measure.source)
     assert after([0.9] + [None] * 500, measure) == measured
 
 
@@ -158,9 +167,16 @@ def test_a_measured_size_is_as_unsure_as_its_readings_differ():
     assert after([0.9, 1.0, 1.1] * 20).relative_sd == pytest.approx(0.2 / 1.349, rel=0.01)
 
 
+def test_the_doubt_about_a_size_by_irises_falls_with_the_readings_to_that_of_irises():
+    doubts = [after([0.9] * count, IRISES).relative_sd for count in (1, 6, 7, 30, 61, 200)]
+    assert doubts[0] == doubts[1] == pytest.approx(np.hypot(0.043, 0.052)), "readings that follow each other err alike"
+    assert doubts[1] > doubts[2] > doubts[3] > doubts[4] == doubts[5] > IRISES.sd
+    assert doubts[-1] == pytest.approx(IRISES.sd, rel=0.1)
+
+
 def test_depth_disagrees_with_what_is_held_otherwise_and_irises_with_nothing():
     child = after([0.7], IRISES)
-    assert (child.factor, child.relative_sd, child.disagrees) == (0.7, IRISES.sd, False)
+    assert (child.factor, child.disagrees) == (0.7, False) and child.relative_sd < 0.1
     assert after([0.7]).disagrees and after([0.7]).relative_sd == pytest.approx(0.3)
     assert not after([0.7], otherwise=child).disagrees
     assert after([1.0], otherwise=child).disagrees
