@@ -133,6 +133,55 @@ def test_depth_goes_before_irises_and_assumption():
     assert face.points_m[:, 2].mean() == pytest.approx(0.66, abs=0.03)
 
 
+def size_and_source(face):
+    return face.pose.scale_source, round(face.pose.head_scale, 6)
+
+
+def flat(metres):
+    return np.full_like(DEPTH, metres)
+
+
+@pytest.mark.parametrize("hole", [None, DEPTH, flat(np.nan), flat(200.0)], ids=["none", "holes", "NaN", "out of range"])
+def test_without_depth_for_a_while_a_head_stays_where_it_is(hole):
+    stream = heads()
+    (measured,) = stream.posed([a_face()], CAMERA, SIZE_WH, flat(0.66))
+    for _ in range(100):
+        (face,) = stream.posed([a_face()], CAMERA, SIZE_WH, hole)
+        assert size_and_source(face) == size_and_source(measured) and face.pose.scale_source == "depth"
+        assert face.pose.camera_from_head == pytest.approx(measured.pose.camera_from_head, abs=1e-4)
+        assert face.points_m == pytest.approx(measured.points_m, abs=1e-4)
+
+
+def test_a_single_image_with_a_wrong_depth_does_not_move_a_head():
+    stream = heads()
+    before = [stream.posed([a_face()], CAMERA, SIZE_WH, flat(0.66))[0] for _ in range(5)][-1]
+    (during,) = stream.posed([a_face()], CAMERA, SIZE_WH, flat(0.8))
+    assert during.pose.camera_from_head == pytest.approx(before.pose.camera_from_head, abs=1e-3)
+    assert not during.pose.scale_disagrees
+
+
+def test_a_head_whose_size_is_known_moves_as_it_moves_in_the_image():
+    stream = heads()
+    stream.posed([a_face()], CAMERA, SIZE_WH, flat(0.66))
+    (near,) = stream.posed([a_face(pose=(POSES[0][0], [0.0, 0.0, 0.4]))], CAMERA, SIZE_WH, None)
+    assert near.pose.camera_from_head[2, 3] == pytest.approx(0.4 * near.pose.head_scale, abs=2e-3)
+    assert near.pose.head_scale == pytest.approx(1.1, abs=0.05)
+
+
+def test_each_track_has_its_own_size_and_loses_it_when_it_is_forgotten():
+    stream, both = heads(), [a_face(1, POSES[1]), a_face(2, POSES[3])]  # 1 m and 0.8 m away
+    first, second = stream.posed(both, CAMERA, SIZE_WH, flat(0.9))
+    assert first.pose.head_scale < 0.95 < 1.05 < second.pose.head_scale
+    stream.keep([1, 2])
+    stream.posed(both[1:], CAMERA, SIZE_WH, None)
+    again, _ = stream.posed(both, CAMERA, SIZE_WH, None)
+    assert size_and_source(again) == size_and_source(first), "it was lost, and is back"
+    stream.keep([2])
+    anew, kept = stream.posed(both, CAMERA, SIZE_WH, None)
+    assert size_and_source(anew) == ("assumed", 1.0)
+    assert size_and_source(kept) == size_and_source(second)
+
+
 def test_a_face_that_no_lens_could_see_has_no_pose():
     outside = Camera.from_matrix(CAMERA.matrix, [-3.0, 0.0, 0.0, 0.0], SIZE_WH)
     (face,) = heads().posed([a_face(pose=(POSES[0][0], np.array([0.4, 0.0, 0.6])))], outside, SIZE_WH, None)
@@ -203,3 +252,10 @@ def test_an_assumed_camera_is_that_which_was_given_or_is_assumed():
     assert assumed.size_wh == SIZE_WH and 2 * np.degrees(
         np.arctan(0.5 * SIZE_WH[0] / assumed.matrix[0, 0])
     ) == pytest.approx(60)
+
+
+def test_single_pictures_do_not_remember_the_size_of_a_head(networks, face_rgb):
+    camera, metres = Camera.from_fov(face_rgb.shape[1::-1], 1.0), np.full(face_rgb.shape[:2], 0.5, np.float32)
+    mesher = FaceMesher(Config.from_dotted({"device": "cpu", "max_faces": 1}))
+    sources = [mesher.process_still(face_rgb, camera, depth)[0].pose.scale_source for depth in (metres, None)]
+    assert sources == ["depth", "assumed"]
