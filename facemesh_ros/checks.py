@@ -10,11 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 from facemesh_ros.errors import InputError
 
 
-def frozen_array(value: ArrayLike, shape: tuple[int | None, ...], dtype: Any, name: str) -> NDArray[Any]:
+def frozen_array(
+    value: ArrayLike, shape: tuple[int | None, ...], dtype: Any, name: str, may_be_nan: bool = False
+) -> NDArray[Any]:
     """Return a read-only, C-ordered copy of ``value`` with the given dtype; ``None`` in ``shape`` is any length.
 
     Raises:
-        InputError: there are no numbers, the shape differs, or a number is not finite.
+        InputError: there are no numbers, the shape differs, or a number is not finite where all must be.
     """
     try:
         array = np.array(value, dtype=dtype, order="C")
@@ -26,10 +28,20 @@ def frozen_array(value: ArrayLike, shape: tuple[int | None, ...], dtype: Any, na
     if not fits:
         wanted = "(" + ", ".join("N" if n is None else str(n) for n in shape) + ")"
         raise InputError(f"{name} has shape {array.shape}; it must be {wanted}: reshape it first")
-    if not np.isfinite(array).all():
+    if not (may_be_nan or np.isfinite(array).all()):
         raise InputError(f"{name} holds NaN or infinity; every number must be finite: drop the value instead")
     array.flags.writeable = False
     return array
+
+
+def check_size(array: NDArray[Any], largest: float, name: str, remedy: str) -> None:
+    """Check that no number is larger than ``largest``, either way.
+
+    Raises:
+        InputError: one is; ``remedy`` says what to do.
+    """
+    if np.abs(array).max(initial=0.0) > largest:
+        raise InputError(f"{name} is {array.tolist()}; no number in it may be over {largest:g} either way: {remedy}")
 
 
 def checked_share(value: float, name: str) -> float:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from facemesh_ros import gaze as measures
 from facemesh_ros.config import Config
 from facemesh_ros.gaze import View
-from facemesh_ros.types import Camera, Eyes, Face, Float64, Gaze, Mouth
+from facemesh_ros.types import Eyes, Face, Float64, Gaze, Mouth
 
 CLOSED_BELOW, OPEN_ABOVE = 0.10, 0.14
 """Openness at which an eye counts as closed, and as open again. Shut eyes of our pictures and clips have 0.00 to 0.08,
@@ -48,47 +48,50 @@ class TrackExpressions:
     def __len__(self) -> int:
         return len(self._memories)
 
-    def read(
-        self, faces: Iterable[Face], stamp: float, camera: Camera | None = None, target_m: Float64 | None = None
-    ) -> tuple[Face, ...]:
+    def read(self, faces: Iterable[Face], stamp: float, target_m: Float64 | None = None) -> tuple[Face, ...]:
         """Return the faces of one image with eyes, mouth and gaze, unless switched off; forget every other track.
 
         Memory starts anew with a track's first image and after a jump in stamps, forward or back, of more than a blink.
         A stamp that stands still or steps back by less changes nothing, and ends no blink.
 
         Args:
-            faces: as smoothed, with their poses where there are any.
+            faces: as smoothed, with their rays and poses where there are any.
             stamp: the image's time, s.
-            camera: its calibration.
             target_m: (3,) m in the camera's optical frame: what attention is measured against; None for the camera.
         """
         if not self.config.gaze.enabled:
             return tuple(faces)
-        return tuple(self._read(face, self._memories.get(face.track_id), stamp, camera, target_m) for face in faces)
+        return tuple(self._read(face, self._memories.get(face.track_id), stamp, target_m) for face in faces)
 
     def keep(self, track_ids: Iterable[int]) -> None:
         """Forget every other track."""
         kept = set(track_ids)
         self._memories = {track_id: one for track_id, one in self._memories.items() if track_id in kept}
 
-    def _read(
-        self, face: Face, last: _Memory | None, stamp: float, camera: Camera | None, target_m: Float64 | None
-    ) -> Face:
+    def _read(self, face: Face, last: _Memory | None, stamp: float, target_m: Float64 | None) -> Face:
         last = last if last is not None and abs(stamp - last.stamp) <= LONGEST_BLINK_S else _NO_MEMORY
-        view = measures.view_of(face.smoothed.points, camera, face.pose)
+        view = measures.view_of(face.smoothed.points, face.rays, face.pose)
         weights = measures.eye_weights(view)
         right, left, mouth = measures.openness(view)
         eyes, closed_since = _eyes(right, left, weights, last, stamp)
-        rays, open_weights = measures.eye_rays(view), weights * (not eyes.right_is_closed, not eyes.left_is_closed)
-        ray, source = _ray(view, rays, open_weights)
-        direction, origin_m = measures.in_camera(view, ray), _origin_m(face)
+        open_weights = weights * (not eyes.right_is_closed, not eyes.left_is_closed)
         shut_s = None if closed_since is None else stamp - closed_since
-        looks = self._looks(direction, measures.way_to(target_m, origin_m, view), last.is_looking, shut_s)
-        each = _each(view, rays, open_weights)
-        gaze = Gaze(direction, measures.in_head(view, ray), source, *each, origin_m, *looks)
-        now = _Memory(stamp, (eyes.right_is_closed, eyes.left_is_closed), closed_since, gaze.is_looking)
+        gaze = self._gaze(face, view, open_weights, target_m, last, shut_s) if view.has_bearing else None
+        is_looking = gaze is not None and gaze.is_looking
+        now = _Memory(stamp, (eyes.right_is_closed, eyes.left_is_closed), closed_since, is_looking)
         self._memories[face.track_id] = now if stamp > last.stamp else last
         return replace(face, eyes=eyes, mouth=Mouth(mouth), gaze=gaze)
+
+    def _gaze(
+        self, face: Face, view: View, weights: Float64, target_m: Float64 | None, last: _Memory, shut_s: float | None
+    ) -> Gaze:
+        """Return where a face looks; ``weights`` are those of its open eyes, and ``shut_s`` as for :meth:`_looks`."""
+        rays = measures.eye_rays(view)
+        ray, source = _ray(view, rays, weights)
+        direction, origin_m = measures.in_camera(view, ray), _origin_m(face)
+        looks = self._looks(direction, measures.way_to(target_m, origin_m, view), last.is_looking, shut_s)
+        each = _each(view, rays, weights)
+        return Gaze(direction, measures.in_head(view, ray), source, *each, origin_m, *looks)
 
     def _looks(
         self, direction: Float64, way: Float64 | None, was_looking: bool, shut_s: float | None

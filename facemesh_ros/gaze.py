@@ -9,17 +9,17 @@ its constants were measured and what it cannot do.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from facemesh_ros.head import HEAD_FROM_REFERENCE
+from facemesh_ros.lens import turn_to
 from facemesh_ros.procrustes import aligned
 from facemesh_ros.topology import RIGID, SURFACE_POINTS, reference_face
-from facemesh_ros.types import Camera, Float64, HeadPose
+from facemesh_ros.types import Float64, HeadPose
 
 EYES = np.array([[33, 133, 160, 159, 158, 144, 145, 153], [263, 362, 387, 386, 385, 373, 374, 380]])
 """Right, left: outer and inner corner, three points of the upper lid, those of the lower lid below them. The first and
@@ -43,8 +43,6 @@ LARGEST_SINE = 0.95
 
 _USED = np.concatenate([RIGID, EYES.ravel(), LIPS, IRISES])
 _ENDS = np.cumsum([len(RIGID), EYES.size, LIPS.size])
-FARTHEST_RAY = 5.0
-"""Rays farther out (79 degrees) are not trusted: the face is taken to be on the axis."""
 _SMALLEST = 1e-12
 """Keeps measures of points that coincide finite."""
 
@@ -54,7 +52,7 @@ class View:
     """A head as a camera sees it that is turned towards the face."""
 
     camera_from_view: Float64
-    """(3, 3) rotation; one without a calibration."""
+    """(3, 3) rotation; one without rays and pose."""
     view_from_reference: Float64
     """(3, 3) rotation of the head; the reference face looks into the camera."""
     scale: float
@@ -62,27 +60,41 @@ class View:
     eyes: Float64
     """(2, 8, 3): the points :data:`EYES` in the view: x right, y down, z away."""
     irises: Float64 | None
-    """(2, 3) in the view; None for a mesh without them."""
+    """(2, 3) in the view; None for a mesh without them, and where not all points have rays."""
     upright: Float64
     """(3, 8, 3): right eye, left eye and LIPS, laid over the reference face, m."""
+    has_bearing: bool = True
+    """False where nothing tells in which direction the face lies, and so not in which it looks."""
 
 
-def view_of(points: NDArray[np.float32], camera: Camera | None = None, pose: HeadPose | None = None) -> View:
+def view_of(points: NDArray[np.float32], rays: Float64 | None = None, pose: HeadPose | None = None) -> View:
     """Return how a (468 | 478, 3) mesh, px, is seen.
 
     Args:
         points: of the full image.
-        camera: its calibration; None sees the face as if it were on the camera's axis.
-        pose: gives the head's rotation, if ``camera`` is given as well; else the mesh itself does.
+        rays: (468 | 478, 2), those of the points; None sees the face as if it were on the camera's axis. Where a point
+            that is used has none (NaN), the eyes do not tell, and the view is along the way to the head that the pose
+            has; without one it has no bearing.
+        pose: gives the head's rotation, if rays are given as well; else the mesh itself does.
     """
     has_irises = len(points) > SURFACE_POINTS
-    used = points[_USED if has_irises else _USED[: _ENDS[-1]]].astype(np.float64)
-    rays = None if camera is None else _rays(camera, used[:, :2])
-    used, camera_from_view = (used, np.eye(3)) if rays is None else _turned(used, rays)
+    ids = _USED if has_irises else _USED[: _ENDS[-1]]
+    flat = points[ids].astype(np.float64)
+    if rays is None:
+        return _view(flat, np.eye(3), None, has_irises)
+    seen = rays[ids]
+    if np.isfinite(seen).all():
+        return _view(*_turned(flat, seen), pose, has_irises)
+    if pose is not None:
+        return _view(flat, turn_to(pose.camera_from_head[:3, 3]), pose, has_irises=False)
+    return replace(_view(flat, np.eye(3), None, has_irises=False), has_bearing=False)
+
+
+def _view(used: Float64, camera_from_view: Float64, pose: HeadPose | None, has_irises: bool) -> View:
     fit = aligned(_rigid_reference(), used, (slice(None), slice(_ENDS[0])))
     return View(
         camera_from_view=camera_from_view,
-        view_from_reference=fit.rotation if pose is None or rays is None else _rotation(pose, camera_from_view),
+        view_from_reference=fit.rotation if pose is None else _rotation(pose, camera_from_view),
         scale=fit.scale,
         eyes=used[_ENDS[0] : _ENDS[1]].reshape(2, 8, 3),
         irises=used[_ENDS[2] :] if has_irises else None,
@@ -164,20 +176,9 @@ def _rotation(pose: HeadPose, camera_from_view: Float64) -> Float64:
     return np.asarray(camera_from_view.T @ pose.camera_from_head[:3, :3] @ HEAD_FROM_REFERENCE, np.float64)
 
 
-def _rays(camera: Camera, points_px: Float64) -> Float64 | None:
-    """Return the (N, 2) rays x / z, y / z of (N, 2) px; None where the lens model has none."""
-    if camera.model == "equidistant":
-        coefficients = np.pad(camera.distortion, (0, 4 - len(camera.distortion)))
-        rays = cv2.fisheye.undistortPoints(points_px[:, np.newaxis], camera.matrix, coefficients)
-    else:
-        rays = cv2.undistortPoints(points_px[:, np.newaxis], camera.matrix, camera.distortion)
-    rays = np.asarray(rays, np.float64)[:, 0]
-    return rays if np.abs(rays).max() < FARTHEST_RAY else None  # NaN compares false
-
-
 def _turned(points: Float64, rays: Float64) -> tuple[Float64, Float64]:
     """Return the (N, 3) points as a camera sees them that is turned to their middle, and that camera_from_view."""
-    camera_from_view = _turn_to(rays[: _ENDS[0]].sum(axis=0) / _ENDS[0])
+    camera_from_view = turn_to(np.array([*rays[: _ENDS[0]].sum(axis=0), _ENDS[0]]))
     ahead = rays @ camera_from_view[:2] + camera_from_view[2]
     seen = points.copy()
     seen[:, :2] = ahead[:, :2] / np.maximum(ahead[:, 2:], _SMALLEST)
@@ -185,15 +186,6 @@ def _turned(points: Float64, rays: Float64) -> tuple[Float64, Float64]:
     in_px, in_view = points[right, :2] - points[left, :2], seen[right, :2] - seen[left, :2]
     seen[:, 2] *= _length(in_view) / max(_length(in_px), _SMALLEST)
     return seen, camera_from_view
-
-
-def _turn_to(ray: Float64) -> Float64:
-    """Return the (3, 3) rotation by the shortest way that takes the z axis to a ray (x / z, y / z)."""
-    x, y = ray.tolist()
-    z = 1.0 / math.sqrt(1.0 + x * x + y * y)
-    x, y = x * z, y * z
-    k = 1.0 / (1.0 + z)
-    return np.array([[1.0 - k * x * x, -k * x * y, x], [-k * x * y, 1.0 - k * y * y, y], [-x, -y, z]])
 
 
 def _length(vector: Float64) -> float:

@@ -13,7 +13,7 @@ from facemesh_ros.config import Config
 from facemesh_ros.lens import rays
 from facemesh_ros.metric_mesh import metric_points
 from facemesh_ros.pose import Solution, solve
-from facemesh_ros.scale import HeadScale, IrisScale, assumed, scaled_by_depth
+from facemesh_ros.scale import DEPTH, IRISES, HeadScale, RunningScale, assumed, depth_factor, iris_factor
 from facemesh_ros.types import Camera, Face, HeadPose
 
 Depth = NDArray[np.float32]
@@ -25,7 +25,8 @@ class _Known:
 
     solution: Solution | None = None
     """The last pose, from which the next begins."""
-    irises: IrisScale = field(default_factory=IrisScale)
+    by_iris: RunningScale = field(default_factory=lambda: RunningScale(IRISES))
+    by_depth: RunningScale = field(default_factory=lambda: RunningScale(DEPTH))
 
 
 class Heads:
@@ -38,7 +39,7 @@ class Heads:
     def posed(
         self, faces: Sequence[Face], camera: Camera | None, size_wh: tuple[int, int], depth_m: Depth | None
     ) -> tuple[Face, ...]:
-        """Return the faces with pose and metric points, where there is a camera, given or assumed.
+        """Return the faces with rays, pose and metric points, where there is a camera, given or assumed.
 
         Args:
             faces: with their smoothed meshes.
@@ -47,7 +48,7 @@ class Heads:
             depth_m: (H, W) float32, m along the optical axis, aligned with the image; 0 and NaN are holes.
         """
         used = self.camera_of(camera, size_wh)
-        if used is None or not self.config.pose.enabled:
+        if used is None:
             return tuple(faces)
         return tuple(self._posed(face, used, camera is not None, depth_m) for face in faces)
 
@@ -64,15 +65,20 @@ class Heads:
         return Camera.from_fov(size_wh, math.radians(degrees))
 
     def _posed(self, face: Face, camera: Camera, is_calibrated: bool, depth_m: Depth | None) -> Face:
-        known, points = self._known.setdefault(face.track_id, _Known()), face.smoothed.points
+        points = face.smoothed.points
         seen = rays(camera, points[:, :2])
+        face = replace(face, rays=seen)
+        if not self.config.pose.enabled:
+            return face
+        known = self._known.setdefault(face.track_id, _Known())
         known.solution = solution = solve(points, seen, camera, known.solution)
         if solution is None:
             return face
-        by_iris = known.irises.updated(points, seen, solution) if self.config.pose.scale == "iris" else None
-        scale = by_iris or assumed(self.config.pose.head_scale)
-        if depth_m is not None:
-            scale = scaled_by_depth(depth_m, camera, solution, self.config.pose.head_scale) or scale
+        scale = assumed(self.config.pose.head_scale)
+        if self.config.pose.scale == "iris":
+            scale = known.by_iris.updated(iris_factor(points, seen, solution), scale)
+        by_depth = None if depth_m is None else depth_factor(depth_m, camera, solution)
+        scale = known.by_depth.updated(by_depth, scale)
         metric = metric_points(points, seen, solution)
         return replace(
             face,

@@ -1,145 +1,154 @@
 """Between pixels and rays: a camera's projection with its distortion, and the inverse.
 
-A ray is where its point meets the plane at z = 1 of the camera's optical frame: (x / z, y / z). Models and order of the
-coefficients are OpenCV's (calib3d, "Detailed Description", and its fisheye module), written out so that derivatives,
-the limits of a model and every version of OpenCV agree.
+A ray is where its point meets the plane at z = 1 of the camera's optical frame: (x / z, y / z). How lenses bend rays is
+:mod:`facemesh_ros.distortion`. Here are the camera matrix, the way back, and the limits within which there is one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import lru_cache
+import math
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from facemesh_ros.distortion import Complex, Distortion, Straight, complex_of, distortion_of, places_of, square
 from facemesh_ros.types import Camera, Float64
+
+Number = TypeVar("Number", float, Float64)
 
 WIDEST_RAY = float(np.tan(np.radians(85.0)))
 """A plane at z = 1 ends at 90° from the axis; nearer than this to it, rays are not trusted."""
-TRUST_STEPS, TRUST_DIRECTIONS = 200, 16
-NEWTON_STEPS = 25
+TRUST_STEPS, TRUST_DIRECTIONS = 2000, 16
+NEWTON_STEPS = 12
+"""Two or three are enough but for pixels at a fold."""
+SETTLED = 1e-5
+"""A ray that moves by less in a step is off by about the square of it afterwards."""
 EXACT_PX = 1e-3
 """A pixel is only believed to belong to a ray that is drawn within this distance of it."""
-_STEP = 1e-6
-"""Of central differences in a plane where everything is about 1."""
+BETWEEN_DIRECTIONS = 1.1
+"""Over the farthest place to which rays within reach are bent in TRUST_DIRECTIONS: the farthest of all."""
+_NO_RAY = complex(np.nan, np.nan)
+_SMALLEST = 1e-12
+"""Keeps what is divided by a length finite on the axis."""
 
 
-def project(camera: Camera, points_m: NDArray[np.floating]) -> Float64:
-    """Return the (N, 2) px of (N, 3) points, m in the optical frame; NaN for what is behind the camera."""
-    points = np.asarray(points_m, np.float64)
-    ahead = np.where(points[:, 2:] > 0.0, points[:, 2:], np.nan)
-    return pixels(camera, points[:, :2] / ahead)
+def project(camera: Camera, directions: NDArray[np.floating]) -> Float64:
+    """Return the (N, 2) px of (N, 3) points or directions in the optical frame, of any unit.
 
-
-def pixels(camera: Camera, rays: Float64) -> Float64:
-    """Return the (N, 2) px at which (N, 2) rays are drawn."""
-    drawn: Float64 = _distorted(camera, rays) @ camera.matrix[:2, :2].T + camera.matrix[:2, 2]
+    NaN for what a perspective model has behind it; a fisheye also draws what lies beside and behind it.
+    """
+    with np.errstate(all="ignore"):  # next to the plane z = 0 a ray may be too long for a number
+        bent = places_of(_lens_of(camera).distortion.bent(np.asarray(directions, np.float64)))
+        drawn: Float64 = bent @ camera.matrix[:2, :2].T + camera.matrix[:2, 2]
     return drawn
+
+
+def on_plane(camera: Camera, x_px: Number, y_px: Number) -> tuple[Number, Number]:
+    """Return where px lie on the plane at z = 1, still distorted; from two numbers, or two arrays of them."""
+    (fx, skew, cx), (_, fy, cy), _ = camera.matrix.tolist()
+    y = (y_px - cy) / fy
+    return (x_px - cx - skew * y) / fx, y
 
 
 def rays(camera: Camera, points_px: NDArray[np.floating]) -> Float64:
     """Return the (N, 2) rays of (N, 2) px, inside the image or not; NaN where the model of the lens has none."""
-    inverse = np.linalg.inv(camera.matrix[:2, :2])
-    bent: Float64 = (np.asarray(points_px, np.float64) - camera.matrix[:2, 2]) @ inverse.T
-    if not _is_distorted(camera):
-        return np.where(np.hypot(*bent.T)[:, np.newaxis] < WIDEST_RAY, bent, np.nan)
-    with np.errstate(all="ignore"):  # a Newton step may leave the world; what comes of it is dismissed below
-        straight = _newton(camera, bent)
-        off_px = np.abs(_distorted(camera, straight) - bent).max(axis=1) * camera.matrix[0, 0]
-        good = (off_px < EXACT_PX) & (np.hypot(*straight.T) < _reach(camera))
-    return np.asarray(np.where(good[:, np.newaxis], straight, np.nan), np.float64)
+    x, y = on_plane(camera, *np.asarray(points_px, np.float64).T)
+    tolerance = EXACT_PX / float(camera.matrix[[0, 1], [0, 1]].max())
+    with np.errstate(all="ignore"):  # a Newton step may leave the world; what comes of it is dismissed
+        found = _lens_of(camera).straightened(x + 1j * y, tolerance)
+    return places_of(found)
 
 
 def pixels_per_ray(camera: Camera, rays: Float64) -> Float64:
-    """Return the (N, 2, 2) derivative of px by ray."""
-    if not _is_distorted(camera):
-        return np.broadcast_to(camera.matrix[:2, :2], (len(rays), 2, 2))
-    return np.asarray(camera.matrix[:2, :2] @ _derivative(camera, rays), np.float64)
+    """Return the (N, 2, 2) derivative of px by ray, at (N, 2) rays; NaN at NaN."""
+    with np.errstate(invalid="ignore"):  # of NaN, whose quotients warn where they are complex
+        _, by_ray, by_conjugate = _lens_of(camera).distortion.linear(complex_of(rays))
+    by_xy = np.stack([by_ray + by_conjugate, 1j * (by_ray - by_conjugate)], axis=1)
+    (fx, skew, _), (_, fy, _), _ = camera.matrix.tolist()
+    return np.stack([fx * by_xy.real + skew * by_xy.imag, fy * by_xy.imag], axis=1)
 
 
-def _newton(camera: Camera, bent: Float64) -> Float64:
-    ray: Float64 = bent.copy()
-    for _ in range(NEWTON_STEPS):
-        (a, b), (c, d) = np.moveaxis(_derivative(camera, ray), 0, -1)
-        x, y = (_distorted(camera, ray) - bent).T
-        step = np.stack([d * x - b * y, a * y - c * x], axis=1) / (a * d - b * c)[:, np.newaxis]
-        ray -= step
-        if not (np.abs(step) > 1e-6).any():  # the error is its square by now
-            break
-    return ray
+def turn_to(direction: Float64) -> Float64:
+    """Return the (3, 3) rotation by the shortest way that takes the z axis to a (3,) direction of any length.
+
+    That is the frame, in the frame given, of a camera that looks there. It is undefined straight behind.
+    """
+    x, y, z = direction.tolist()
+    length = math.sqrt(x * x + y * y + z * z)
+    x, y, z = x / length, y / length, z / length
+    a = 1.0 / (1.0 + z)
+    return np.array([[1.0 - a * x * x, -a * x * y, x], [-a * x * y, 1.0 - a * y * y, y], [-x, -y, z]])
 
 
-def _derivative(camera: Camera, rays: Float64) -> Float64:
-    """Return the (N, 2, 2) derivative of the distorted plane by the straight one."""
-    moves = _STEP * np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
-    right, left, down, up = _distorted(camera, (rays + moves[:, np.newaxis]).reshape(-1, 2)).reshape(4, -1, 2)
-    return np.asarray(np.stack([right - left, down - up], axis=-1) / (2.0 * _STEP), np.float64)
+@dataclass(frozen=True, eq=False)
+class _Limits:
+    """How far a distortion is to be believed, and where rays are bent until there."""
+
+    reach: float
+    """How far from the axis it still draws farther rays farther out, one way or the other. Beyond it polynomials turn
+    round, and a pixel would have several rays."""
+    radii: Float64
+    """(M,) distances of rays from the axis, up to the reach."""
+    bent: Float64
+    """(M,) where they go, in the mean of all directions; last, a place farther out than any of them."""
 
 
-def _reach(camera: Camera) -> float:
-    return _reach_of(camera.model, camera.matrix.tobytes(), camera.distortion.tobytes())
+class _Lens:
+    """A distortion and its inverse."""
+
+    def __init__(self, distortion: Distortion) -> None:
+        self.distortion = distortion
+
+    def straightened(self, bent: Complex, tolerance: float) -> Complex:
+        """Return the rays that are bent to (N,) places, up to a tolerance; NaN where there is none within reach.
+
+        By Newton's method, all of them together, until none that may still come to something moves.
+        """
+        if isinstance(self.distortion, Straight):
+            return np.where(np.abs(bent) < WIDEST_RAY, bent, _NO_RAY)
+        ray = self._start(bent)
+        for _ in range(NEWTON_STEPS):
+            there, by_ray, by_conjugate = self.distortion.linear(ray)
+            off = there - bent
+            area = square(by_ray) - square(by_conjugate)
+            step = (by_ray.conj() * off - by_conjugate * off.conj()) / area
+            ray = ray - step
+            if not ((np.abs(step) > SETTLED) & (np.abs(ray) < 2.0 * self.limits.reach)).any():
+                break
+        good = (np.abs(self.distortion.of_rays(ray) - bent) < tolerance) & (np.abs(ray) < self.limits.reach)
+        return np.where(good, ray, _NO_RAY)
+
+    def _start(self, bent: Complex) -> Complex:
+        """Return the rays if the distortion were the same in all directions; NaN beyond what it reaches."""
+        bent, limits = self.distortion.upright(bent), self.limits
+        length = np.abs(bent)
+        straight = np.interp(length, limits.bent, limits.radii, right=np.nan)
+        return np.asarray(bent * (straight / np.maximum(length, _SMALLEST)), np.complex128)
+
+    @cached_property
+    def limits(self) -> _Limits:
+        """Return how far the distortion goes, from rays on a grid; some milliseconds, once a lens."""
+        radii = np.linspace(0.0, WIDEST_RAY, TRUST_STEPS)
+        turns = np.exp(1j * np.linspace(0.0, 2.0 * np.pi, TRUST_DIRECTIONS, endpoint=False))
+        with np.errstate(all="ignore"):
+            places, by_ray, by_conjugate = self.distortion.linear(np.outer(radii, turns))
+            has_area = np.abs(by_ray) > np.abs(by_conjugate)  # and is not turned over; NaN has none
+        folded = np.flatnonzero(~np.all(has_area, axis=1)[1:]) + 1
+        count = int(folded[0]) if len(folded) else TRUST_STEPS
+        away = np.abs(self.distortion.upright(places[:count]))
+        bent = np.append(np.maximum.accumulate(away.mean(axis=1)), BETWEEN_DIRECTIONS * away.max())
+        reach = float(radii[count]) if len(folded) else WIDEST_RAY
+        return _Limits(reach, np.append(radii[:count], reach), bent)
+
+
+def _lens_of(camera: Camera) -> _Lens:
+    return _cached_lens(camera.model, camera.distortion.tobytes())
 
 
 @lru_cache(maxsize=16)
-def _reach_of(model: str, matrix: bytes, distortion: bytes) -> float:
-    """Return how far from the axis the model still draws farther rays farther out, one way or the other.
-
-    Beyond it polynomials turn round, and a pixel would have several rays.
-    """
-    camera = Camera(np.frombuffer(matrix).reshape(3, 3), np.frombuffer(distortion), model, (1, 1))
-    radii = np.linspace(0.0, WIDEST_RAY, TRUST_STEPS * 10)[1:]
-    turns = np.linspace(0.0, 2.0 * np.pi, TRUST_DIRECTIONS, endpoint=False)
-    grid = radii[:, np.newaxis, np.newaxis] * np.stack([np.cos(turns), np.sin(turns)], axis=1)
-    with np.errstate(all="ignore"):
-        area = np.linalg.det(_derivative(camera, grid.reshape(-1, 2))).reshape(len(radii), -1)
-    folded = ~(area > 0.0).all(axis=1)
-    return float(radii[folded.argmax()]) if folded.any() else WIDEST_RAY
-
-
-def _is_distorted(camera: Camera) -> bool:
-    return camera.model == "equidistant" or bool(camera.distortion.any())
-
-
-def _distorted(camera: Camera, rays: Float64) -> Float64:
-    return _MODELS[camera.model](rays, camera.distortion)
-
-
-def _polynomial(rays: Float64, coefficients: Float64) -> Float64:
-    """Distort (N, 2) by Brown's model with OpenCV's extensions: rational, thin prism and tilted sensor."""
-    k1, k2, p1, p2, k3, k4, k5, k6, s1, s2, s3, s4, *tilt = np.pad(coefficients, (0, 14 - len(coefficients))).tolist()
-    x, y = rays.T
-    r2 = x * x + y * y
-    radial = (1.0 + r2 * (k1 + r2 * (k2 + r2 * k3))) / (1.0 + r2 * (k4 + r2 * (k5 + r2 * k6)))
-    both = 2.0 * x * y
-    bent_x = x * radial + p1 * both + p2 * (r2 + 2.0 * x * x) + r2 * (s1 + r2 * s2)
-    bent_y = y * radial + p2 * both + p1 * (r2 + 2.0 * y * y) + r2 * (s3 + r2 * s4)
-    bent = np.stack([bent_x, bent_y], axis=1)
-    return _tilted(bent, *tilt) if any(tilt) else bent
-
-
-def _tilted(bent: Float64, tau_x: float, tau_y: float) -> Float64:
-    """Turn the sensor by two angles, rad."""
-    (sx, sy), (cx, cy) = np.sin([tau_x, tau_y]), np.cos([tau_x, tau_y])
-    turn = np.array([[cy, 0.0, -sy], [0.0, 1.0, 0.0], [sy, 0.0, cy]])
-    turn = turn @ np.array([[1.0, 0.0, 0.0], [0.0, cx, sx], [0.0, -sx, cx]])
-    keep = np.array([[turn[2, 2], 0.0, -turn[0, 2]], [0.0, turn[2, 2], -turn[1, 2]], [0.0, 0.0, 1.0]])
-    x, y, z = keep @ turn @ np.column_stack([bent, np.ones(len(bent))]).T
-    return np.stack([x / z, y / z], axis=1)
-
-
-def _equidistant(rays: Float64, coefficients: Float64) -> Float64:
-    """Distort (N, 2) by the fisheye model: the angle to the axis becomes the distance from the centre."""
-    k1, k2, k3, k4 = np.pad(coefficients, (0, 4 - len(coefficients))).tolist()
-    r = np.maximum(np.hypot(*rays.T), 1e-12)
-    angle = np.arctan(r)
-    a2 = angle * angle
-    bent = angle * (1.0 + a2 * (k1 + a2 * (k2 + a2 * (k3 + a2 * k4))))
-    return np.asarray(rays * (bent / r)[:, np.newaxis], np.float64)
-
-
-_MODELS: dict[str, Callable[[Float64, Float64], Float64]] = {
-    "plumb_bob": _polynomial,
-    "rational_polynomial": _polynomial,
-    "equidistant": _equidistant,
-}
+def _cached_lens(model: str, coefficients: bytes) -> _Lens:
+    """Return the lens; every image may come with a camera of its own, all of them alike."""
+    return _Lens(distortion_of(model, np.frombuffer(coefficients)))

@@ -104,7 +104,7 @@ class FaceMesher:
         faces = [self._face(track, stamp) for track in tracker.tracks]
         with self._stage("pose"):
             posed = self._heads.posed(faces, camera, _size_wh(image_rgb), depth_m)
-            return self._expressions.read(posed, stamp, self._heads.camera_of(camera, _size_wh(image_rgb)), target_m)
+            return self._expressions.read(posed, stamp, target_m)
 
     def process_still(
         self,
@@ -122,10 +122,8 @@ class FaceMesher:
         self._finder.find_all(tracker, image_rgb, still_stages(self.config, _size_wh(image_rgb)), camera)
         faces = [Face(track.track_id, track.roi, track.mesh, track.mesh) for track in tracker.tracks]
         with self._stage("pose"):
-            heads = Heads(self.config)
-            posed = heads.posed(faces, camera, _size_wh(image_rgb), depth_m)
-            camera = heads.camera_of(camera, _size_wh(image_rgb))
-            return TrackExpressions(self.config).read(posed, 0.0, camera, target_m)
+            posed = Heads(self.config).posed(faces, camera, _size_wh(image_rgb), depth_m)
+            return TrackExpressions(self.config).read(posed, 0.0, target_m)
 
     def reset(self) -> None:
         """Forget all tracks. Their ids are not used again."""

@@ -1,12 +1,15 @@
 """How large is this head? Assumed, from its irises, or from a depth image: one factor on the reference face.
 
 An image alone does not tell a small head nearby from a large one far away, so the pose is solved for the reference
-size, and position and mesh are multiplied by the factor: that changes nothing in the image.
+size, and position and mesh are multiplied by the factor: that changes nothing in the image. A head does not grow from
+one image to the next, so what was measured of a track stays known while nothing can be measured.
 """
 
 from __future__ import annotations
 
+import math
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,17 +23,24 @@ from facemesh_ros.types import Camera, Float32, Float64
 HEAD_SIZE_SD = 0.05
 """Relative standard deviation of the size of adult faces: 4.8 % of the bizygomatic breadth, 5.5 % of the length from
 sellion to menton (Zhuang and Bradtmiller, J. Occup. Environ. Hyg. 2, 2005, each sex)."""
-IRIS_M, IRIS_SD = 0.0117, 0.043
-"""Visible diameter of adult irises, 11.7 ± 0.5 mm, and its relative standard deviation."""
-DEPTH_SD = 0.02
+IRIS_M = 0.0117
+"""Visible diameter of adult irises from side to side, 11.7 ± 0.5 mm (11.71 ± 0.42: Rüfer, Schröder and Erb, Cornea 24,
+2005). Up and down an eye shows less of it."""
 IRIS_WIDEST_TURN = np.cos(np.radians(30.0))
-"""Cosine of the angle between face and line of sight up to which both irises are seen well."""
+"""Cosine of the angle between face and line of sight up to which both irises are seen well: the size that they tell of
+one person is 3 % larger at 25 to 30°, and 13 to 17 % at 30 to 40° (bench/irises.py)."""
 IRIS_LEAST_OPENING = 0.15
 """Gap of the lids over the width of the eye."""
 IRIS_LEAST_PX = 2.0
-"""Diameter: on a portrait shrunk until it was 2.3 px, the size came out 3 % off that of the full picture."""
-IRIS_MEMORY = 61
-"""Readings of which a track's median is taken: two seconds at 30 Hz."""
+"""Diameter: on a portrait shrunk until it was 2.4 px, the distance came out 2 to 3 % off the mean of all sizes."""
+IRIS_LARGEST_DIFFERENCE = 0.15
+"""Between a person's two irises, over their mean. They are alike: where they seem not to be, one is not seen well."""
+MEMORY = 61
+"""Readings of which a track's median is taken, two seconds at 30 Hz: half as many put a wrong beginning right."""
+ALIKE = 6.0
+"""Successive readings of a track that err alike: in clips their correlation is 0.6 to the next image, 0.2 over five."""
+QUARTILES_SD = 1.349
+"""Between the quartiles of a normal distribution, in its standard deviation."""
 DEPTH_LEAST_SHARE = 0.3
 """Of the rigid points in sight, with a depth to be believed."""
 DEPTH_STEP = 0.03
@@ -38,7 +48,7 @@ DEPTH_STEP = 0.03
 DEPTH_OUTLIER = 3.0
 """Robust standard deviations from the median."""
 LARGEST_DISAGREEMENT = 0.25
-"""Of the measured size and the assumed one: five standard deviations."""
+"""Of the size by depth and the one held otherwise: five standard deviations of heads."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +62,26 @@ class HeadScale:
     source: str
     """assumed, iris or depth."""
     disagrees: bool = False
-    """It was measured, and is far from what was assumed."""
+    """It was measured, and is far from what would be held otherwise."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A way of measuring the size of a head."""
+
+    source: str
+    sd: float
+    """Relative standard deviation of what no number of readings tells."""
+    reading_sd: float
+    """That of one reading, besides."""
+    largest_disagreement: float
+    """With the size held otherwise, relative: beyond it the measured one is doubted."""
+
+
+IRISES = Measure("iris", 0.043, 0.052, np.inf)
+"""Half a millimetre of 11.7; faces in single pictures differ by 8.4 %, of which 5 % are the heads' and the rest is one
+reading's (bench/irises.py). It disagrees with no assumption, as it is asked for where heads are of any size."""
+DEPTH = Measure("depth", 0.02, 0.0, LARGEST_DISAGREEMENT)
 
 
 def assumed(head_scale: float) -> HeadScale:
@@ -60,18 +89,43 @@ def assumed(head_scale: float) -> HeadScale:
     return HeadScale(head_scale, HEAD_SIZE_SD, "assumed")
 
 
-class IrisScale:
-    """A track's running estimate from its irises: the median of the latest readings."""
+class RunningScale:
+    """A track's size by one measure: the median of its latest readings."""
 
-    def __init__(self) -> None:
-        self._readings: deque[float] = deque(maxlen=IRIS_MEMORY)
+    def __init__(self, measure: Measure) -> None:
+        self._measure = measure
+        self._readings: deque[float] = deque(maxlen=MEMORY)
 
-    def updated(self, points_px: Float32, seen: Float64, solution: Solution) -> HeadScale | None:
-        """Take a further mesh into account; return the estimate, None before the first reading."""
-        reading = iris_factor(points_px, seen, solution)
+    def updated(self, reading: float | None, otherwise: HeadScale) -> HeadScale:
+        """Take a further reading, if any, into account; return the estimate.
+
+        Args:
+            reading: the size over the reference face.
+            otherwise: what is held without this measure: returned before the first reading, and compared with.
+        """
         if reading is not None:
             self._readings.append(reading)
-        return HeadScale(float(np.median(self._readings)), IRIS_SD, "iris") if self._readings else None
+        return self._estimate(otherwise) if self._readings else otherwise
+
+    def _estimate(self, otherwise: HeadScale) -> HeadScale:
+        measure, ordered = self._measure, sorted(self._readings)
+        factor = _middle(ordered, otherwise.factor)
+        noise = measure.reading_sd / math.sqrt(max(len(ordered) / ALIKE, 1.0))
+        sd = max(math.hypot(measure.sd, noise), _spread(ordered) / factor)
+        disagreement = abs(factor / otherwise.factor - 1.0)
+        disagrees = disagreement > measure.largest_disagreement  # a wall behind the head, or a head of no usual size?
+        return HeadScale(factor, max(sd, disagreement) if disagrees else sd, measure.source, disagrees)
+
+
+def _middle(ordered: Sequence[float], expected: float) -> float:
+    """Return the median; of two in the middle, the one nearer to what is expected: one of two readings may be wild."""
+    return min(ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2], key=lambda one: abs(one - expected))
+
+
+def _spread(ordered: Sequence[float]) -> float:
+    """Return the standard deviation by the quartiles: readings of two kinds show in it, a few outliers do not."""
+    outside = len(ordered) // 4
+    return (ordered[-1 - outside] - ordered[outside]) / QUARTILES_SD
 
 
 def iris_factor(points_px: Float32, seen: Float64, solution: Solution) -> float | None:
@@ -86,11 +140,17 @@ def iris_factor(points_px: Float32, seen: Float64, solution: Solution) -> float 
     if len(points_px) < ALL_POINTS or -outwards @ sight < IRIS_WIDEST_TURN:
         return None
     right, left = (_iris_m(points_px, seen, solution, side) for side in ("right", "left"))
-    return None if right is None or left is None else IRIS_M / (0.5 * (right + left))
+    if right is None or left is None or abs(right - left) > IRIS_LARGEST_DIFFERENCE * 0.5 * (right + left):
+        return None
+    return IRIS_M / (0.5 * (right + left))
 
 
 def _iris_m(points_px: Float32, seen: Float64, solution: Solution, side: str) -> float | None:
-    """Return the diameter that an iris would have on a head of the reference size."""
+    """Return the diameter that an iris would have on a head of the reference size.
+
+    Its rim is two diameters that were square to each other: of the ellipse as which a disc appears, a pair of conjugate
+    ones. The longest diameter of that is the disc's own, whichever way it is turned.
+    """
     topology = face_topology()
     lids, rim = topology.loops[f"{side}_eye"], topology.loops[f"{side}_iris"]
     if _opening(points_px[lids, :2].astype(np.float64)) < IRIS_LEAST_OPENING:
@@ -100,8 +160,10 @@ def _iris_m(points_px: Float32, seen: Float64, solution: Solution, side: str) ->
         return None
     directions = np.column_stack([seen[rim], np.ones(4)])
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-    distance_m = np.linalg.norm(solution.points()[lids].mean(axis=0))
-    diameter = float(distance_m * np.linalg.norm(directions[:2] - directions[2:], axis=1).mean())
+    across, down = directions[:2] - directions[2:]
+    squares = across @ across + down @ down
+    longest = np.sqrt(0.5 * (squares + np.hypot(across @ across - down @ down, 2.0 * (across @ down))))
+    diameter = float(np.linalg.norm(solution.points()[lids].mean(axis=0)) * longest)
     return diameter if np.isfinite(diameter) and diameter > 0.0 else None
 
 
@@ -111,18 +173,16 @@ def _opening(lids: Float64) -> float:
     return float(gap / max(float(np.linalg.norm(lids[0] - lids[8])), 1e-9))
 
 
-def scaled_by_depth(
-    depth_m: NDArray[np.float32], camera: Camera, solution: Solution, head_scale: float = 1.0
-) -> HeadScale | None:
-    """Return the head's size from a depth image: the median over rigid points of measured over posed depth.
+def depth_factor(depth_m: NDArray[np.float32], camera: Camera, solution: Solution) -> float | None:
+    """Return the head's size over the reference face from a depth image; None where too little of it is seen.
 
-    Holes, points at edges of the depth (flying pixels) and outliers are left out; None where too little remains.
+    It is the median over rigid points of measured over posed depth, without holes, points at edges of the depth
+    (flying pixels) and outliers.
 
     Args:
         depth_m: (H, W) float32, m along the optical axis, aligned with the image; 0 and NaN are holes.
         camera: the calibration of the image.
         solution: the pose of a head of the reference size.
-        head_scale: the size that is assumed otherwise, to tell disagreement.
     """
     rigid = RIGID[visibility(solution)[RIGID] >= 1.0]
     points = solution.points()[rigid]
@@ -132,11 +192,7 @@ def scaled_by_depth(
         return None
     ratios = measured[good] / points[good, 2]
     off = np.abs(ratios - np.median(ratios))
-    kept = ratios[off <= DEPTH_OUTLIER * 1.4826 * np.median(off) + 1e-6]
-    factor = float(np.median(kept))
-    disagreement = abs(factor / head_scale - 1.0)
-    disagrees = disagreement > LARGEST_DISAGREEMENT  # a wall behind the head, or a head of no usual size: who knows?
-    return HeadScale(factor, max(DEPTH_SD, disagreement) if disagrees else DEPTH_SD, "depth", disagrees)
+    return float(np.median(ratios[off <= DEPTH_OUTLIER * 1.4826 * np.median(off) + 1e-6]))
 
 
 def _measured_depth(depth_m: NDArray[np.float32], points_px: Float64) -> Float64:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from facemesh_ros.checks import checked_share, frozen_array, set_fields
+from facemesh_ros.checks import check_size, checked_share, frozen_array, set_fields
 from facemesh_ros.errors import InputError
 
 Float32 = NDArray[np.float32]
@@ -28,6 +28,10 @@ UInt8 = NDArray[np.uint8]
 
 CAMERA_MODELS = {"plumb_bob": (0, 4, 5), "rational_polynomial": (8, 12, 14), "equidistant": (0, 4)}
 """Distortion models of sensor_msgs/distortion_models.hpp → how many coefficients each may have (OpenCV's order)."""
+
+LEAST_FOCAL_PX, LARGEST_OF_CAMERA = 1e-6, 1e9
+"""Bounds of a calibration's numbers, far beyond those of any camera: up to there no product of them overflows."""
+_CALIBRATE = "calibrate the camera, or pass camera=None"
 
 SCALE_SOURCES = ("assumed", "iris", "depth")
 """What the size of a head may come from."""
@@ -167,7 +171,7 @@ class Gaze:
     head_direction: Float64
     """(3,) float64: the same in the head's axes (REP 155: x out of the face, y to the person's left, z up)."""
     source: str
-    """What it comes from: "iris", or "head" (x of the head) where no eye tells: closed, turned away, no irises."""
+    """What it comes from: "iris", or "head" (its x) where no eye tells: closed, turned away, without irises or rays."""
     right_direction: Float64 | None = None
     """(3,) float64: of the right eye alone, in the axes of ``direction``; None where that eye does not tell."""
     left_direction: Float64 | None = None
@@ -205,15 +209,19 @@ class Face:
     points_m: Float32 | None = None
     """(N, 3) float32, m in the camera's optical frame; None where it was not estimated."""
     eyes: Eyes | None = None
-    """None, like ``mouth`` and ``gaze``, where they are switched off."""
+    """None, like ``mouth`` and ``gaze``, where switched off; no ``gaze`` either where nothing tells its direction."""
     mouth: Mouth | None = None
     gaze: Gaze | None = None
+    rays: Float64 | None = None
+    """(N, 2) float64: x / z, y / z of the smoothed points, optical frame; NaN: the lens has none; None: no camera."""
 
     def __post_init__(self) -> None:
         if self.track_id < 1:
             raise InputError(f"Face.track_id is {self.track_id}; ids are positive")
         if self.points_m is not None:
             set_fields(self, points_m=frozen_array(self.points_m, (None, 3), np.float32, "Face.points_m"))
+        if self.rays is not None:
+            set_fields(self, rays=frozen_array(self.rays, (None, 2), np.float64, "Face.rays", may_be_nan=True))
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,17 +239,20 @@ class Camera:
 
     def __post_init__(self) -> None:
         matrix = frozen_array(self.matrix, (3, 3), np.float64, "Camera.matrix")
-        if not (matrix[0, 0] > 0 and matrix[1, 1] > 0 and np.array_equal(matrix[2], [0, 0, 1]) and matrix[1, 0] == 0):
+        is_one = np.array_equal(matrix[2], [0, 0, 1]) and matrix[1, 0] == 0
+        if not (is_one and matrix.diagonal().min() >= LEAST_FOCAL_PX):
             raise InputError(
-                f"Camera.matrix is {matrix.tolist()}; it must be [[fx, s, cx], [0, fy, cy], [0, 0, 1]], and its "
-                "focal lengths must be positive: calibrate the camera, or pass camera=None"
+                f"Camera.matrix is {matrix.tolist()}; it must be [[fx, s, cx], [0, fy, cy], [0, 0, 1]], and its focal "
+                f"lengths must be positive, from {LEAST_FOCAL_PX:g} px on: {_CALIBRATE}"
             )
+        check_size(matrix, LARGEST_OF_CAMERA, "Camera.matrix", _CALIBRATE)
         if self.model not in CAMERA_MODELS:
             raise InputError(f"Camera.model is {self.model!r}; it must be one of {', '.join(CAMERA_MODELS)}")
         distortion = frozen_array(self.distortion, (None,), np.float64, "Camera.distortion")
         if len(distortion) not in CAMERA_MODELS[self.model]:
             allowed = " or ".join(map(str, CAMERA_MODELS[self.model]))
             raise InputError(f"{self.model} takes {allowed} distortion coefficients; got {len(distortion)}")
+        check_size(distortion, LARGEST_OF_CAMERA, "Camera.distortion", _CALIBRATE)
         width, height = (int(n) for n in self.size_wh)
         if width <= 0 or height <= 0:
             raise InputError(f"Camera.size_wh is {self.size_wh}; width and height must be positive pixels")
@@ -269,11 +280,7 @@ class Camera:
 
     @classmethod
     def from_matrix(
-        cls,
-        matrix: ArrayLike,
-        distortion: ArrayLike | None,
-        size_wh: Sequence[int],
-        model: str = "plumb_bob",
+        cls, matrix: ArrayLike, distortion: ArrayLike | None, size_wh: Sequence[int], model: str = "plumb_bob"
     ) -> Camera:
         """Make a camera from a calibration.
 
@@ -284,7 +291,7 @@ class Camera:
             model: one of :data:`CAMERA_MODELS`.
 
         Raises:
-            InputError: a shape, a focal length, the model or its number of coefficients is wrong.
+            InputError: a shape, a number, the model or its number of coefficients is wrong.
         """
         coefficients = np.zeros(0) if distortion is None else np.ravel(np.asarray(distortion, np.float64))
         if model == "rational_polynomial" and len(coefficients) == 0:

@@ -9,14 +9,13 @@ back to the image is exact for every depth: rotate the ray, project it (docs/vir
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-import cv2
 import numpy as np
 
 from facemesh_ros.geometry import LEFT_EYE_OUTER_CORNER, RIGHT_EYE_OUTER_CORNER, ROI_SCALE, image_from_crop, to_image
+from facemesh_ros.lens import on_plane, project, turn_to
 from facemesh_ros.topology import face_topology, reference_face
 from facemesh_ros.types import Camera, Float32, Float64, Roi
 from facemesh_ros.warp import Maps, packed, sampling_maps
@@ -112,7 +111,7 @@ class VirtualCamera:
         """Return this camera turned right and down by sides of the crop, rolled by rad, and zoomed by a logarithm."""
         right, down, roll, zoom = by.tolist()
         ray = np.array([right * self.size, down * self.size, self.focal_px])
-        turned = self.camera_from_virtual @ _frame_about(ray) @ _rolled(roll)
+        turned = self.camera_from_virtual @ turn_to(ray) @ _rolled(roll)
         return VirtualCamera(self.camera, self.roi, self.size, turned, self.focal_px * math.exp(zoom))
 
 
@@ -134,9 +133,9 @@ def turned_towards(camera: Camera, roi: Roi, size: int) -> VirtualCamera | None:
     """
     face, _ = _typical_face(size)
     wanted = _placement(FlatCrop(roi, size).to_image(face))
-    ray = np.linalg.solve(camera.matrix, [*roi.center_xy, 1.0])
+    ray = np.array([*on_plane(camera, *roi.center_xy.tolist()), 1.0])  # as if nothing were distorted
     focal_px = math.sqrt(camera.matrix[0, 0] * camera.matrix[1, 1]) * size / roi.size
-    view = VirtualCamera(camera, roi, size, _frame_about(ray) @ _rolled(roi.angle), focal_px)
+    view = VirtualCamera(camera, roi, size, turn_to(ray) @ _rolled(roi.angle), focal_px)
     before, pace = np.zeros(4), 1.0
     for _ in range(MOST_STEPS):
         missing = _missing(view, wanted)
@@ -180,13 +179,6 @@ def _missing(view: VirtualCamera, wanted: tuple[float, float, float, float]) -> 
     return np.array([across, along, math.remainder(wanted[3] - angle, math.tau), math.log(side / wanted[2])])
 
 
-def project(camera: Camera, rays: Float64) -> Float64:
-    """Return where (N, 3) directions in the camera's frame appear, (N, 2) px; NaN where they point behind it."""
-    distorted = _DISTORT[camera.model](rays, camera.distortion)
-    pixels: Float64 = distorted @ camera.matrix[:2, :2].T + camera.matrix[:2, 2]
-    return pixels
-
-
 @lru_cache(maxsize=4)
 def _typical_face(size: int) -> tuple[Float64, Float64]:
     """Return outer eye corners and outline of a face where a region's crop shows them, (N, 2) px.
@@ -207,13 +199,6 @@ def _placement(points_xy: Float64) -> tuple[float, float, float, float]:
     (x, y), (other_x, other_y) = points_xy[:2].tolist()
     long_side, angle = max(right - left, bottom - top), math.atan2(other_y - y, other_x - x)
     return 0.5 * (left + right), 0.5 * (top + bottom), long_side, angle
-
-
-def _frame_about(ray: Float64) -> Float64:
-    """Return the (3, 3) rotation by the shortest way from the optical axis to a direction before it."""
-    x, y, z = (ray / math.sqrt(ray @ ray)).tolist()
-    a = 1.0 / (1.0 + z)
-    return np.array([[1.0 - a * x * x, -a * x * y, x], [-a * x * y, 1.0 - a * y * y, y], [-x, -y, z]])
 
 
 def _rolled(angle: float) -> Float64:
@@ -256,32 +241,3 @@ def _interpolation(size: int) -> Float32:
     weights = signs / np.where(at_node, 1.0, apart)
     weights = np.where(at_node.any(axis=1, keepdims=True), at_node, weights)
     return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
-
-
-def _perspective(rays: Float64, coefficients: Float64) -> Float64:
-    """Apply plumb_bob or rational_polynomial: (N, 3) rays → (N, 2) on the plane at distance 1."""
-    spots: Float64 = rays / np.where(rays[:, 2:] > 0.0, rays[:, 2:], np.nan)
-    if not coefficients.any():
-        return spots[:, :2]
-    return np.asarray(cv2.projectPoints(spots, _NOWHERE, _NOWHERE, _AS_IT_IS, coefficients)[0][:, 0], np.float64)
-
-
-_NOWHERE, _AS_IT_IS = np.zeros(3), np.eye(3)
-
-
-def _equidistant(rays: Float64, coefficients: Float64) -> Float64:
-    """Apply the fisheye model of Kannala and Brandt as OpenCV has it; it also sees beyond 90 degrees."""
-    radius = np.hypot(rays[:, 0], rays[:, 1])
-    angle = np.arctan2(radius, rays[:, 2])
-    powers = angle[:, None] ** (2 * np.arange(len(coefficients) + 1))
-    distorted = angle * (powers @ [1.0, *coefficients])
-    near_axis = radius < 1e-12
-    scale = np.where(near_axis, 1.0, distorted) / np.where(near_axis, np.abs(rays[:, 2]), radius)
-    return np.asarray(rays[:, :2] * scale[:, None], np.float64)
-
-
-_DISTORT: dict[str, Callable[[Float64, Float64], Float64]] = {
-    "plumb_bob": _perspective,
-    "rational_polynomial": _perspective,
-    "equidistant": _equidistant,
-}

@@ -4,6 +4,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from facemesh_ros.gaze import EYE_CENTER_M, EYES, IRIS_RADIUS_M, LIPS
+from facemesh_ros.lens import rays
 from facemesh_ros.topology import mirror_points, reference_face
 from facemesh_ros.types import Face, Mesh, Roi
 
@@ -58,10 +59,10 @@ def seen_by(camera, points_m, rotation, position_m):
     return np.column_stack([xy, z]).astype(np.float32)
 
 
-def face(points, track_id=1, pose=None):
-    """Return a face with this mesh."""
+def face(points, track_id=1, pose=None, camera=None):
+    """Return a face with this mesh, and its rays through a camera."""
     mesh = Mesh(points, 1.0)
-    return Face(track_id, ROI, mesh, mesh, pose)
+    return Face(track_id, ROI, mesh, mesh, pose, rays=None if camera is None else rays(camera, points[:, :2]))
 
 
 def mirrored(points, width=640):

@@ -1,16 +1,20 @@
 import numpy as np
 import pytest
 from made_heads import face, flat, head_m, look, turned
+from scipy.spatial.transform import Rotation
 
 from facemesh_ros import Camera, Config, FaceMesher, HeadPose
 from facemesh_ros.errors import InputError
 from facemesh_ros.expressions import CLOSED_BELOW, LONGEST_BLINK_S, OPEN_ABOVE, TrackExpressions
 from facemesh_ros.gaze import EYES, HEAD_FROM_REFERENCE
+from facemesh_ros.heads import Heads
+from facemesh_ros.lens import project, turn_to
 from facemesh_ros.topology import reference_face
 
 RATE_HZ = 30.0
 OPEN, SHUT = flat(head_m()), flat(head_m(shut=(True, True)))
 CAMERA = Camera.from_fov((640, 480), 1.0)
+SIZE_WH = (1280, 960)
 
 
 def tracks(**changes):
@@ -209,11 +213,11 @@ def test_with_a_pose_the_gaze_starts_at_the_sellion_and_meets_its_target():
     turn, position, target = turned(10, 5), np.array([0.0, 0.0, 0.8]), np.array([0.3, -0.1, 0.2])
     way = (target - position) / np.linalg.norm(target - position)
     points = flat(head_m(turn.inv().apply(way)), turn, px_a_metre=CAMERA.matrix[0, 0] / 0.8, at_xy=(319.5, 239.5))
-    posed = face(points, pose=pose_at(position, turn))
-    (one,) = tracks().read([posed], 0.0, CAMERA, target)
+    posed = face(points, pose=pose_at(position, turn), camera=CAMERA)
+    (one,) = tracks().read([posed], 0.0, target)
     assert one.gaze.origin_m == pytest.approx(position)
     assert np.degrees(one.gaze.angle_rad) < 2.0 and one.gaze.is_looking
-    (other,) = tracks().read([posed], 0.0, CAMERA)
+    (other,) = tracks().read([posed], 0.0)
     assert np.degrees(other.gaze.angle_rad) == pytest.approx(np.degrees(np.arccos(way @ [0, 0, -1])), abs=2.0)
     assert not other.gaze.is_looking
     rotation = posed.pose.camera_from_head[:3, :3]
@@ -221,8 +225,60 @@ def test_with_a_pose_the_gaze_starts_at_the_sellion_and_meets_its_target():
 
 
 def test_a_target_in_metres_needs_a_pose():
-    (one,) = tracks().read([face(OPEN)], 0.0, None, np.array([0.0, 0.0, 0.1]))
+    (one,) = tracks().read([face(OPEN)], 0.0, np.array([0.0, 0.0, 0.1]))
     assert one.gaze.angle_rad is None and not one.gaze.is_looking and one.gaze.origin_m is None
+
+
+FISHEYE = Camera.from_matrix(
+    [[420, 0, 640], [0, 420, 480], [0, 0, 1]], [-0.02, 0.003, 0.0, 0.0], SIZE_WH, "equidistant"
+)
+FOLDING = Camera.from_matrix([[600, 0, 640], [0, 600, 480], [0, 0, 1]], [-0.3, 0.0, 0.0, 0.0], SIZE_WH)
+"""Its picture ends 46.5 degrees from the axis, where r - 0.3 r³ turns back."""
+
+
+def drawn(camera, points_m):
+    """(N, 2) px of points; what a lens bends back goes on straight outwards, as the network draws a face to its end."""
+    reach = 1.0 if camera is FOLDING else 50.0
+    ahead = points_m[:, :2] / points_m[:, 2:]
+    away = np.hypot(*ahead.T)[:, None]
+    inner = ahead * np.minimum(1.0, reach / away)
+    return project(camera, np.column_stack([inner, np.ones(len(inner))])) + 100.0 * (ahead - inner)
+
+
+def who_looks_into(camera, bearing_deg, distance_m=1.2):
+    """A face whose head and eyes look into the camera from a bearing, and the way from it to the camera."""
+    position = distance_m * Rotation.from_euler("zy", [20.0, bearing_deg], degrees=True).apply([0.0, 0.0, 1.0])
+    way = -position / distance_m
+    towards = Rotation.from_matrix(turn_to(position))
+    points_m = towards.apply(head_m()) + position
+    px_a_metre = 420.0 / distance_m
+    return face(np.column_stack([drawn(camera, points_m), px_a_metre * head_m()[:, 2]]).astype(np.float32)), way
+
+
+@pytest.mark.parametrize(
+    ("camera", "bearing_deg", "source"),
+    [(FISHEYE, 40, "iris"), (FISHEYE, 77, "iris"), (FISHEYE, 79, "iris"), (FISHEYE, 83, "head"), (FOLDING, 30, "iris")]
+    + [(FOLDING, 44, "head")],
+)
+def test_who_looks_into_the_camera_does_so_as_far_aside_as_there_is_a_pose(camera, bearing_deg, source):
+    before, way = who_looks_into(camera, bearing_deg)
+    (posed,) = Heads(Config()).posed([before], camera, SIZE_WH, None)
+    (one,) = tracks().read([posed], 0.0)
+    assert np.isfinite(posed.rays).all() == (source == "iris")
+    assert np.degrees(np.arccos(posed.pose.camera_from_head[:3, 0] @ way)) < 2.0
+    assert one.gaze.source == source and one.gaze.is_looking
+    assert np.degrees(np.arccos(one.gaze.direction @ way)) < 3.0
+    assert np.degrees(one.gaze.angle_rad) < 3.0 and one.eyes.right_openness > 0.2
+
+
+def test_where_neither_rays_nor_a_pose_tell_there_is_no_gaze():
+    without = Config.from_dotted({"pose.enabled": False})
+    (seen,) = Heads(without).posed([who_looks_into(FISHEYE, 83)[0]], FISHEYE, SIZE_WH, None)
+    (one,) = tracks().read([seen], 0.0)
+    assert one.gaze is None and one.eyes.right_openness > 0.2 and one.mouth is not None
+    (seen,) = Heads(without).posed([who_looks_into(FISHEYE, 70)[0]], FISHEYE, SIZE_WH, None)
+    (one,) = tracks().read([seen], 0.0)
+    assert one.gaze.source == "iris" and np.degrees(one.gaze.angle_rad) < 3.0
 
 
 def test_values_are_read_only():

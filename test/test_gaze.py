@@ -5,7 +5,9 @@ from scipy.spatial.transform import Rotation
 
 from facemesh_ros import Camera, HeadPose
 from facemesh_ros.gaze import (
+    EYES,
     HEAD_FROM_REFERENCE,
+    LIPS,
     eye_rays,
     eye_weights,
     head_ray,
@@ -17,14 +19,21 @@ from facemesh_ros.gaze import (
     view_of,
     way_to,
 )
+from facemesh_ros.lens import rays
+from facemesh_ros.topology import RIGID
 
 TURNS = [(0, 0, 0), (15, 0, 0), (0, -20, 0), (0, 0, 35), (-25, 15, -20), (40, 10, 5)]
 CAMERA = Camera.from_fov((1280, 720), np.radians(90.0))
 
 
+def seen_through(camera, points, pose=None):
+    """The view of a mesh through a camera; None sees it as if it were on the axis."""
+    return view_of(points, None if camera is None else rays(camera, points[:, :2]), pose)
+
+
 def gaze_of(points, camera=None, pose=None):
     """(3,) of both eyes in the camera's axes, and in the head's."""
-    view = view_of(points, camera, pose)
+    view = seen_through(camera, points, pose)
     ray = together(eye_rays(view), eye_weights(view))
     return in_camera(view, ray), in_head(view, ray)
 
@@ -132,7 +141,7 @@ def test_through_a_calibrated_camera_who_looks_into_it_does_so_at_every_bearing(
     head = towards * turned(*turn)
     gaze = head.inv().apply(-position / np.linalg.norm(position))
     points = seen_by(CAMERA, head_m(gaze), head, position)
-    view = view_of(points, CAMERA)
+    view = seen_through(CAMERA, points)
     direction, of_head = gaze_of(points, CAMERA)
     assert np.degrees(looks_at(direction, way_to(None, None, view))) < 2.0
     assert np.degrees(looks_at(direction, way_to(None, position, view))) < 3.0
@@ -142,7 +151,8 @@ def test_through_a_calibrated_camera_who_looks_into_it_does_so_at_every_bearing(
 @pytest.mark.parametrize("model", ["plumb_bob", "rational_polynomial", "equidistant"])
 def test_every_lens_model_gives_rays(model):
     camera = Camera.from_matrix(CAMERA.matrix, None, (1280, 720), model)
-    view = view_of(flat(head_m(), at_xy=(CAMERA.matrix[0, 2] + 640.0, CAMERA.matrix[1, 2]), px_a_metre=500.0), camera)
+    at_xy = (CAMERA.matrix[0, 2] + 640.0, CAMERA.matrix[1, 2])
+    view = seen_through(camera, flat(head_m(), at_xy=at_xy, px_a_metre=500.0))
     angle = 1.0 if model == "equidistant" else np.arctan(1.0)
     assert view.camera_from_view[:, 2] == pytest.approx([np.sin(angle), 0, np.cos(angle)], abs=0.05)
 
@@ -152,7 +162,8 @@ def test_the_pose_gives_the_head_s_rotation_where_there_is_one():
     camera_from_head = np.eye(4)
     camera_from_head[:3, :3] = rotation.as_matrix() @ HEAD_FROM_REFERENCE.T
     camera_from_head[:3, 3] = [0.0, 0.0, 1.0]
-    view = view_of(flat(head_m(), at_xy=(639.5, 359.5)), CAMERA, HeadPose(camera_from_head, 0.0, np.eye(6)))
+    pose = HeadPose(camera_from_head, 0.0, np.eye(6))
+    view = seen_through(CAMERA, flat(head_m(), at_xy=(639.5, 359.5)), pose)
     assert apart_deg(in_camera(view, head_ray(view)), camera_from_head[:3, 0]) < 1e-6
     assert in_head(view, head_ray(view)) == pytest.approx([1, 0, 0], abs=1e-9)
 
@@ -175,6 +186,44 @@ def test_the_angle_is_that_between_gaze_and_way(degrees):
 @pytest.mark.parametrize("points", [np.zeros((478, 3)), np.full((478, 3), 1e6), np.eye(478, 3), np.eye(468, 3)])
 @pytest.mark.parametrize("camera", [None, CAMERA])
 def test_odd_meshes_give_finite_numbers(points, camera):
-    view = view_of(points.astype(np.float32), camera)
+    view = seen_through(camera, points.astype(np.float32))
     assert np.isfinite([*openness(view), *eye_weights(view), *head_ray(view)]).all()
-    assert len(points) == 468 or np.isfinite(eye_rays(view)).all()
+    found = eye_rays(view)
+    assert (found is not None) == (len(points) == 478 and (camera is None or points.max() < 1e6))
+    assert found is None or np.isfinite(found).all()
+
+
+def posed(position, rotation):
+    camera_from_head = np.eye(4)
+    camera_from_head[:3, :3], camera_from_head[:3, 3] = rotation.as_matrix() @ HEAD_FROM_REFERENCE.T, position
+    return HeadPose(camera_from_head, 0.0, np.eye(6))
+
+
+@pytest.mark.parametrize("lost", [[33], [13], [468], list(range(478))])
+def test_where_a_point_has_no_ray_the_head_s_axis_is_that_of_the_pose(lost):
+    points, position, head = flat(head_m()), np.array([3.0, 0.2, 0.9]), turned(-60, 10)
+    seen = rays(CAMERA, points[:, :2])
+    seen[lost] = np.nan
+    view = view_of(points, seen, posed(position, head))
+    assert view.has_bearing and eye_rays(view) is None
+    assert apart_deg(in_camera(view, head_ray(view)), head.apply([0, 0, -1])) < 1e-6
+    assert in_head(view, head_ray(view)) == pytest.approx([1, 0, 0], abs=1e-9)
+    assert apart_deg(way_to(None, None, view), -position) < 1e-6
+    assert openness(view) == pytest.approx(openness(view_of(points)))
+
+
+def test_without_a_ray_and_without_a_pose_nothing_tells_where_a_face_looks():
+    points = flat(head_m())
+    seen = rays(CAMERA, points[:, :2])
+    assert view_of(points, seen).has_bearing and view_of(points).has_bearing
+    seen[133] = np.nan
+    view = view_of(points, seen)
+    assert not view.has_bearing and eye_rays(view) is None
+    assert openness(view) == pytest.approx(openness(view_of(points)))
+
+
+def test_points_that_tell_nothing_about_eyes_and_mouth_may_lack_a_ray():
+    points = flat(head_m())
+    seen = rays(CAMERA, points[:, :2])
+    seen[np.setdiff1d(np.arange(468), np.concatenate([RIGID, EYES.ravel(), LIPS]))] = np.nan
+    assert view_of(points, seen).has_bearing and eye_rays(view_of(points, seen)) is not None

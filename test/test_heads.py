@@ -6,8 +6,9 @@ from test_pose import CAMERA, POSES, angle_deg, rendered
 
 from facemesh_ros import Camera, Config, Face, FaceMesher
 from facemesh_ros.errors import InputError
+from facemesh_ros.expressions import TrackExpressions
 from facemesh_ros.heads import Heads
-from facemesh_ros.lens import project
+from facemesh_ros.lens import project, rays
 from facemesh_ros.tools import moving_face
 from facemesh_ros.types import Mesh, Roi
 
@@ -51,6 +52,27 @@ def test_an_assumed_camera_is_flagged_and_equals_a_given_one():
 def test_a_calibration_goes_before_an_assumption():
     (face,) = heads(camera__assume_fov_deg=20.0).posed([a_face()], CAMERA, SIZE_WH, None)
     assert face.pose.is_calibrated
+
+
+def test_every_face_has_its_rays_where_there_is_a_camera_even_without_poses():
+    before = a_face()
+    expected = rays(CAMERA, before.smoothed.points[:, :2])
+    for settings in ({}, {"pose__enabled": False}):
+        (face,) = heads(**settings).posed([before], CAMERA, SIZE_WH, None)
+        assert np.array_equal(face.rays, expected) and not face.rays.flags.writeable
+    (face,) = heads().posed([before], None, SIZE_WH, None)
+    assert face.rays is None
+
+
+def test_no_calibration_raises_or_warns_however_absurd():
+    rng, expressions = np.random.default_rng(0), TrackExpressions(Config())
+    for _ in range(150):
+        model, count = (("plumb_bob", 5), ("rational_polynomial", 14), ("equidistant", 4))[rng.integers(3)]
+        (fx, fy), skew, distortion = 10.0 ** rng.uniform(-6, 9, 2), 10.0 ** rng.uniform(-3, 9), rng.normal(size=count)
+        matrix = [[fx, skew, rng.normal() * 1e3], [0, fy, -(10.0 ** rng.uniform(0, 9))], [0, 0, 1]]
+        camera = Camera.from_matrix(matrix, distortion * 10.0 ** rng.uniform(-4, 8), SIZE_WH, model)
+        (face,) = expressions.read(heads().posed([a_face()], camera, SIZE_WH, DEPTH + 0.7), 0.0)
+        assert face.rays.shape == (468, 2) and face.mouth is not None
 
 
 def test_the_pose_can_be_switched_off():
@@ -109,6 +131,55 @@ def test_depth_goes_before_irises_and_assumption():
     (face,) = heads(pose__scale="iris").posed([a_face()], CAMERA, SIZE_WH, depth)
     assert face.pose.scale_source == "depth" and face.pose.head_scale == pytest.approx(1.1, abs=0.05)
     assert face.points_m[:, 2].mean() == pytest.approx(0.66, abs=0.03)
+
+
+def size_and_source(face):
+    return face.pose.scale_source, round(face.pose.head_scale, 6)
+
+
+def flat(metres):
+    return np.full_like(DEPTH, metres)
+
+
+@pytest.mark.parametrize("hole", [None, DEPTH, flat(np.nan), flat(200.0)], ids=["none", "holes", "NaN", "out of range"])
+def test_without_depth_for_a_while_a_head_stays_where_it_is(hole):
+    stream = heads()
+    (measured,) = stream.posed([a_face()], CAMERA, SIZE_WH, flat(0.66))
+    for _ in range(100):
+        (face,) = stream.posed([a_face()], CAMERA, SIZE_WH, hole)
+        assert size_and_source(face) == size_and_source(measured) and face.pose.scale_source == "depth"
+        assert face.pose.camera_from_head == pytest.approx(measured.pose.camera_from_head, abs=1e-4)
+        assert face.points_m == pytest.approx(measured.points_m, abs=1e-4)
+
+
+def test_a_single_image_with_a_wrong_depth_does_not_move_a_head():
+    stream = heads()
+    before = [stream.posed([a_face()], CAMERA, SIZE_WH, flat(0.66))[0] for _ in range(5)][-1]
+    (during,) = stream.posed([a_face()], CAMERA, SIZE_WH, flat(0.8))
+    assert during.pose.camera_from_head == pytest.approx(before.pose.camera_from_head, abs=1e-3)
+    assert not during.pose.scale_disagrees
+
+
+def test_a_head_whose_size_is_known_moves_as_it_moves_in_the_image():
+    stream = heads()
+    stream.posed([a_face()], CAMERA, SIZE_WH, flat(0.66))
+    (near,) = stream.posed([a_face(pose=(POSES[0][0], [0.0, 0.0, 0.4]))], CAMERA, SIZE_WH, None)
+    assert near.pose.camera_from_head[2, 3] == pytest.approx(0.4 * near.pose.head_scale, abs=2e-3)
+    assert near.pose.head_scale == pytest.approx(1.1, abs=0.05)
+
+
+def test_each_track_has_its_own_size_and_loses_it_when_it_is_forgotten():
+    stream, both = heads(), [a_face(1, POSES[1]), a_face(2, POSES[3])]  # 1 m and 0.8 m away
+    first, second = stream.posed(both, CAMERA, SIZE_WH, flat(0.9))
+    assert first.pose.head_scale < 0.95 < 1.05 < second.pose.head_scale
+    stream.keep([1, 2])
+    stream.posed(both[1:], CAMERA, SIZE_WH, None)
+    again, _ = stream.posed(both, CAMERA, SIZE_WH, None)
+    assert size_and_source(again) == size_and_source(first), "it was lost, and is back"
+    stream.keep([2])
+    anew, kept = stream.posed(both, CAMERA, SIZE_WH, None)
+    assert size_and_source(anew) == ("assumed", 1.0)
+    assert size_and_source(kept) == size_and_source(second)
 
 
 def test_a_face_that_no_lens_could_see_has_no_pose():
@@ -181,3 +252,10 @@ def test_an_assumed_camera_is_that_which_was_given_or_is_assumed():
     assert assumed.size_wh == SIZE_WH and 2 * np.degrees(
         np.arctan(0.5 * SIZE_WH[0] / assumed.matrix[0, 0])
     ) == pytest.approx(60)
+
+
+def test_single_pictures_do_not_remember_the_size_of_a_head(networks, face_rgb):
+    camera, metres = Camera.from_fov(face_rgb.shape[1::-1], 1.0), np.full(face_rgb.shape[:2], 0.5, np.float32)
+    mesher = FaceMesher(Config.from_dotted({"device": "cpu", "max_faces": 1}))
+    sources = [mesher.process_still(face_rgb, camera, depth)[0].pose.scale_source for depth in (metres, None)]
+    assert sources == ["depth", "assumed"]

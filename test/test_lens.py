@@ -2,10 +2,12 @@ import cv2
 import numpy as np
 import pytest
 
-from facemesh_ros.lens import pixels, pixels_per_ray, project, rays
+from facemesh_ros import lens as module
+from facemesh_ros.lens import WIDEST_RAY, pixels_per_ray, project, rays, turn_to
 from facemesh_ros.types import Camera
 
 K = np.array([[500.0, 0.0, 320.0], [0.0, 510.0, 240.0], [0.0, 0.0, 1.0]])
+SKEWED = K + [[0.0, 7.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]
 LENSES = [
     ("plumb_bob", []),
     ("plumb_bob", [-0.3, 0.1, 0.001, -0.002, 0.01]),
@@ -23,14 +25,47 @@ def camera(model, distortion, matrix=K):
     return Camera.from_matrix(matrix, distortion, (640, 480), model)
 
 
+def pixels(lens, rays):
+    """(N, 2) px at which (N, 2) rays are drawn."""
+    return project(lens, np.column_stack([rays, np.ones(len(rays))]))
+
+
 def some_rays(count=200, reach=0.7):
     return np.random.default_rng(0).uniform(-reach, reach, (count, 2))
 
 
+def rays_within(lens, count=400):
+    """(count, 2) rays in all directions, as far out as the model is trusted, or 80° where that is farther."""
+    reach = min(module._lens_of(lens).limits.reach, np.tan(np.radians(80.0)))
+    rng = np.random.default_rng(0)
+    radius, turn = 0.98 * reach * rng.uniform(0.0, 1.0, count), rng.uniform(0.0, 2.0 * np.pi, count)
+    return np.stack([radius * np.cos(turn), radius * np.sin(turn)], axis=1)
+
+
 @each_lens
-def test_a_ray_comes_back_from_its_pixel(model, distortion):
+def test_a_ray_comes_back_from_its_pixel_as_far_as_the_model_is_trusted(model, distortion):
+    lens = camera(model, distortion, SKEWED)
+    there = rays_within(lens)
+    assert rays(lens, pixels(lens, there)) == pytest.approx(there, rel=1e-6, abs=1e-9)
+
+
+@each_lens
+def test_a_pixel_comes_back_from_its_ray(model, distortion):
+    lens = camera(model, distortion, SKEWED)
+    there = np.random.default_rng(2).uniform([0, 0], [640, 480], (200, 2))
+    assert pixels(lens, rays(lens, there)) == pytest.approx(there, abs=1e-6)
+
+
+@each_lens
+def test_few_steps_lead_to_a_ray(model, distortion, monkeypatch):
     lens = camera(model, distortion)
-    assert rays(lens, pixels(lens, some_rays())) == pytest.approx(some_rays(), abs=1e-9)
+    there = pixels(lens, some_rays())
+    rays(lens, there)  # the limits of the lens are looked up but once
+    count, kind = [], type(module._lens_of(lens).distortion)
+    linear = kind.linear
+    monkeypatch.setattr(kind, "linear", lambda self, w: count.append(1) or linear(self, w))
+    assert np.isfinite(rays(lens, there)).all()
+    assert len(count) <= (3 if any(distortion[2:4]) else 2)
 
 
 @each_lens
@@ -43,16 +78,45 @@ def test_points_are_drawn_where_opencv_draws_them(model, distortion):
 
 
 @each_lens
+def test_the_way_a_point_is_drawn_depends_on_its_direction_alone(model, distortion):
+    lens, points = camera(model, distortion, SKEWED), np.column_stack([some_rays(), np.ones(200)])
+    assert project(lens, 7.0 * points) == pytest.approx(project(lens, points), abs=1e-9)
+
+
+@each_lens
+def test_rays_are_those_that_opencv_finds(model, distortion):
+    lens = camera(model, distortion)
+    there_px = pixels(lens, some_rays(reach=0.2))  # farther out its five steps lead less close
+    function = cv2.fisheye.undistortPoints if model == "equidistant" else cv2.undistortPoints
+    found = function(there_px[:, None], K, np.array(distortion or [0.0] * 4))[:, 0]
+    assert rays(lens, there_px) == pytest.approx(found, abs=1e-5)
+
+
+@pytest.mark.parametrize("distortion", [[0.0] * 4, LENSES[-1][1]])
+def test_a_fisheye_bends_rays_as_opencv_does(distortion):
+    there = rays_within(camera("equidistant", distortion))
+    expected = cv2.fisheye.distortPoints(there[:, None], K, np.array(distortion))[:, 0]
+    assert pixels(camera("equidistant", distortion), there) == pytest.approx(expected, abs=1e-6)
+
+
+@each_lens
 def test_the_derivative_is_that_of_the_pixels(model, distortion):
-    lens, at, step = camera(model, distortion), some_rays(20), np.array([1e-4, -2e-4])
-    moved = pixels(lens, at + step) - pixels(lens, at)
-    assert np.einsum("nij,j->ni", pixels_per_ray(lens, at), step) == pytest.approx(moved, abs=1e-4)
+    lens, at, step = camera(model, distortion, SKEWED), some_rays(50), 1e-5
+    moved = [pixels(lens, at + step * axis) - pixels(lens, at - step * axis) for axis in np.eye(2)]
+    expected = np.stack(moved, axis=2) / (2 * step)
+    assert pixels_per_ray(lens, at) == pytest.approx(expected, rel=1e-6, abs=1e-5)
 
 
-def test_skewed_pixels_are_straightened():
-    skewed = camera("plumb_bob", [0.1, 0.0, 0.0, 0.0], K + [[0, 7.0, 0], [0, 0, 0], [0, 0, 0]])
-    assert pixels(skewed, np.array([[0.0, 0.1]]))[0, 0] > 320.5
-    assert rays(skewed, pixels(skewed, some_rays())) == pytest.approx(some_rays(), abs=1e-9)
+@each_lens
+def test_on_the_axis_the_derivative_is_the_camera_matrix(model, distortion):
+    lens = camera(model, distortion[:12] if len(distortion) > 12 else distortion, SKEWED)
+    assert pixels_per_ray(lens, np.zeros((1, 2)))[0] == pytest.approx(SKEWED[:2, :2])
+    assert rays(lens, SKEWED[:2, 2][None]) == pytest.approx(np.zeros((1, 2)))
+
+
+def test_skew_moves_pixels_to_the_right_the_lower_they_are():
+    lower = pixels(camera("plumb_bob", [], SKEWED), np.array([[0.0, 0.1]]))
+    assert lower[0] == pytest.approx([320.0 + 0.7, 240.0 + 51.0])
 
 
 def test_no_pixel_gives_no_ray():
@@ -91,3 +155,38 @@ def test_a_fisheye_sees_no_ray_beyond_its_plane():
     assert rays(lens, np.array([[320.0 + 500 * np.radians(80), 240.0]]))[0] == pytest.approx(
         [np.tan(np.radians(80)), 0]
     )
+
+
+@pytest.mark.parametrize("distortion", [[], LENSES[-1][1]])
+@pytest.mark.parametrize("bearing", [0.2, 1.5, np.pi / 2, 1.7, 2.5])
+def test_a_fisheye_draws_what_lies_beside_and_behind_it_by_the_angle_to_its_axis(bearing, distortion):
+    powers = bearing ** np.array([3, 5, 7, 9])[: len(distortion)]
+    away, turn = bearing + powers @ np.array(distortion), 0.7
+    direction = [np.sin(bearing) * np.cos(turn), np.sin(bearing) * np.sin(turn), np.cos(bearing)]
+    (drawn,) = project(camera("equidistant", distortion), 3.0 * np.array([direction]))
+    assert drawn == pytest.approx([320 + 500 * away * np.cos(turn), 240 + 510 * away * np.sin(turn)])
+
+
+@each_lens
+def test_no_ray_lies_farther_out_than_the_limits_say(model, distortion):
+    lens = camera(model, distortion)
+    anywhere = np.random.default_rng(3).uniform(-4000, 4000, (500, 2))
+    found = rays(lens, anywhere)
+    away = np.hypot(*found[np.isfinite(found[:, 0])].T)
+    assert len(away) and (away < min(module._lens_of(lens).limits.reach, WIDEST_RAY)).all()
+
+
+@each_lens
+def test_directions_of_any_length_are_drawn_without_a_warning(model, distortion):
+    lens, rng = camera(model, distortion), np.random.default_rng(4)
+    odd = rng.normal(size=(500, 3)) * 10.0 ** rng.uniform(-160, 160, (500, 3))
+    assert project(lens, np.vstack([odd, np.zeros((1, 3)), np.eye(3)])).shape == (504, 2)
+
+
+@pytest.mark.parametrize("direction", [[0, 0, 1], [0, 0, 5], [1, 0, 0], [-0.3, 0.2, 2.0], [1.0, -2.0, -0.5]])
+def test_the_shortest_turn_takes_the_axis_there_about_a_line_across_both(direction):
+    direction = np.array(direction, float)
+    turn, across = turn_to(direction), np.cross([0.0, 0.0, 1.0], direction)
+    assert turn @ turn.T == pytest.approx(np.eye(3), abs=1e-12) and np.linalg.det(turn) == pytest.approx(1.0)
+    assert turn @ [0.0, 0.0, 1.0] == pytest.approx(direction / np.linalg.norm(direction))
+    assert turn @ across == pytest.approx(across, abs=1e-12)

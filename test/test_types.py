@@ -81,11 +81,21 @@ def test_every_model_takes_the_numbers_of_coefficients_that_it_names(model):
         (np.eye(4), "shape"),
         (2 * np.eye(3), "0, 0, 1"),
         ([[1, 0, 0], [7, 1, 0], [0, 0, 1]], "cx"),
+        (np.diag([1e200, 1.0, 1.0]), "1e.200.*over 1e.09"),
+        ([[500, 0, -1e30], [0, 500, 0], [0, 0, 1]], "over 1e.09"),
+        (np.diag([1e-30, 1.0, 1.0]), "1e-30.*from 1e-06 px on"),
     ],
 )
 def test_a_camera_without_calibration_is_refused(matrix, said):
     with pytest.raises(InputError, match=said):
         Camera.from_matrix(matrix, None, (640, 480))
+
+
+@pytest.mark.parametrize(("model", "count"), [("plumb_bob", 5), ("rational_polynomial", 14), ("equidistant", 4)])
+def test_coefficients_that_no_lens_has_are_refused(model, count):
+    for value in (2e9, -1e300):
+        with pytest.raises(InputError, match="no number in it may be over 1e.09.*calibrate"):
+            Camera.from_matrix(np.eye(3), [0.0] * (count - 1) + [value], (640, 480), model)
 
 
 def test_degrees_for_radians_are_refused():

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 
 from facemesh_ros.geometry import image_from_crop, roi_from_points, to_image
+from facemesh_ros.lens import project, rays
 from facemesh_ros.mesh_net import crop
 from facemesh_ros.topology import reference_face
 from facemesh_ros.types import Camera, Roi
-from facemesh_ros.virtual_camera import FlatCrop, VirtualCamera, project, turned_towards, window_on
+from facemesh_ros.virtual_camera import FlatCrop, VirtualCamera, turned_towards, window_on
 from facemesh_ros.warp import sampling_maps
 
 SIZE_WH, SIDE = (1280, 960), 192
@@ -99,6 +100,19 @@ def test_points_go_to_the_image_and_back(camera, roi):
     rays = rays_found_by_opencv(camera, view.to_image(MIDDLE)) @ view.camera_from_virtual
     back = view.focal_px * rays[:, :2] / rays[:, 2:] + SIDE / 2
     assert back == pytest.approx(MIDDLE, abs=1e-3)
+
+
+@every_lens
+@pytest.mark.parametrize("roi", ROIS)
+def test_points_come_back_through_skewed_pixels_too(camera, roi):
+    matrix = np.array(camera.matrix) + [[0, 9.0, 0], [0, 0, 0], [0, 0, 0]]
+    skewed = Camera.from_matrix(matrix, camera.distortion, SIZE_WH, camera.model)
+    view = turned_towards(skewed, roi, SIDE)
+    found = rays(skewed, view.to_image(MIDDLE))
+    known = np.isfinite(found[:, 0])  # beyond 85 degrees there are none
+    seen = np.column_stack([found[known], np.ones(known.sum())]) @ view.camera_from_virtual
+    assert view.focal_px * seen[:, :2] / seen[:, 2:] + SIDE / 2 == pytest.approx(MIDDLE[known], abs=1e-3)
+    assert known.mean() > 0.8
 
 
 @every_lens
@@ -233,7 +247,7 @@ def test_no_calibration_raises_however_absurd():
     rng = np.random.default_rng(0)
     for _ in range(1500):
         model, count = (("plumb_bob", 5), ("rational_polynomial", 14), ("equidistant", 4))[rng.integers(3)]
-        (fx, fy), distortion = 10.0 ** rng.uniform(-6, 8, 2), rng.normal(size=count) * 10.0 ** rng.uniform(-4, 3)
+        (fx, fy), distortion = 10.0 ** rng.uniform(-6, 9, 2), rng.normal(size=count) * 10.0 ** rng.uniform(-4, 8)
         camera = Camera.from_matrix([[fx, 0, 640], [0, fy, 360], [0, 0, 1]], distortion, SIZE_WH, model)
         window = window_on(Roi(rng.uniform(-500, 1800, 2), 10.0 ** rng.uniform(-2, 5), 0.3), SIDE, camera)
         assert np.isfinite(window.to_image(np.array([[0.0, 0.0], [96, 96], [1e6, -1e6]]))).all()

@@ -69,6 +69,8 @@ def test_a_camera_survives_the_way_through_its_message():
         (FILE.replace("-0.1, 1e-2,", ""), "takes 0 or 4 or 5 distortion coefficients; got 3"),
         (FILE.replace("-0.1,", "minus,"), "minus"),
         (FILE.replace("600.", "0."), "focal lengths must be positive"),
+        (FILE.replace("600.", "1e300"), r"no number in it may be over 1e\+09"),
+        (FILE.replace("-0.1,", "1e30,"), r"no number in it may be over 1e\+09"),
         (FILE.replace("plumb_bob", "fancy"), "'fancy'; it must be one of"),
         (FILE.replace("640", "0"), "must be positive"),
         (FILE.replace("640", "-640"), "width"),

@@ -105,6 +105,12 @@ def info_with_k(focal_px):
     return message
 
 
+def info_with_d(coefficient):
+    message = info_message(1.0)
+    message.d[0] = coefficient
+    return message
+
+
 @pytest.mark.parametrize(
     ("message", "reason"),
     [
@@ -112,6 +118,8 @@ def info_with_k(focal_px):
         (type(info_message(1.0))(header=info_message(1.0).header, width=64, height=48), "uncalibrated"),
         (info_with_k(math.nan), "NaN"),
         (info_with_k(-60.0), "focal lengths must be positive"),
+        (info_with_k(1e200), "no number in it may be over 1e+09"),
+        (info_with_d(-1e30), "no number in it may be over 1e+09"),
     ],
 )
 def test_a_calibration_that_cannot_be_used_is_said_once(cameras, warnings, message, reason):
