@@ -55,7 +55,7 @@ def test_irises_tell_the_size_of_the_head(size):
 def test_the_distance_by_irises_does_not_depend_on_the_assumed_size(distance):
     position = np.array([0.05, 0.0, distance])
     mesh, seen, solution = a_head(0.85, position=position)
-    assert iris_factor(mesh, seen, solution) * solution.position == pytest.approx(position, rel=0.02, abs=1e-4)
+    assert iris_factor(mesh, seen, solution) * solution.position == pytest.approx(position, rel=0.02, abs=2e-3)
 
 
 AHEAD = np.array([0.0, 0.0, 0.7])
