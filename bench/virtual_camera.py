@@ -7,9 +7,9 @@ that gives its focal length. A camera at the same place that is turned away by 0
 sees the same rays: its picture is a homography, K2 R K1^-1, after which the lens distorts. So the landmarks of the
 picture itself, mapped along, are the exact truth for those found in the turned one, and their head pose, turned along,
 for its pose. Every region comes from the mesh of the one before, as in a stream. Landmark errors are measured on the
-picture: mapped back. Poses are by plain PnP on the rigid points, once in the image's plane, and once in a plane turned
-towards the face ("facing"). Beside them stands a solver with the assumptions of MediaPipe's face geometry (a field of
-view of 63 degrees, relative z trusted) on the flat crop's mesh; it is held to its own pose at bearing 0.
+picture: mapped back. Poses are by plain PnP on the rigid points, and by the library ("ours"). Beside them stands a
+solver with the assumptions of MediaPipe's face geometry (a field of view of 63 degrees, relative z trusted) on the flat
+crop's mesh; it is held to its own pose at bearing 0.
 """
 
 from __future__ import annotations
@@ -30,8 +30,10 @@ from rich.table import Table
 from virtual_camera_scenes import FACE, SIZE_WH, Scene, Subject, lenses, settled, subject, turn, undistorted
 
 from facemesh_ros import Camera
+from facemesh_ros.head import HEAD_FROM_REFERENCE
 from facemesh_ros.lens import rays
 from facemesh_ros.mesh_net import MeshNet
+from facemesh_ros.pose import solve
 from facemesh_ros.procrustes import aligned
 from facemesh_ros.session import Session
 from facemesh_ros.topology import RIGID
@@ -42,7 +44,7 @@ BEARINGS_DEG = (0, 5, 10, 15, 20, 25, 30, 34, 40)
 DIRECTIONS = 8
 DISTANCES_M = (0.4, 0.8, 1.6)
 ASSUMED_FOV_RAD = math.radians(63.0)
-WAYS = ("flat", "virtual", "virtual, facing", "relative z")
+WAYS = ("flat", "virtual", "virtual, ours", "relative z")
 
 
 def solved(points: np.ndarray, camera: Camera) -> np.ndarray:
@@ -50,14 +52,11 @@ def solved(points: np.ndarray, camera: Camera) -> np.ndarray:
     return solved_on_plane(undistorted(camera, points[RIGID, :2].astype(np.float64)))
 
 
-def solved_facing(points: np.ndarray, camera: Camera) -> np.ndarray:
-    """Return camera_from_head, (3, 4), by the same, but on a plane turned towards the face: errors count as angles."""
-    plane = undistorted(camera, points[RIGID, :2].astype(np.float64))
-    rays = np.column_stack([plane, np.ones(len(plane))])
-    x, y, z = np.mean(rays / np.linalg.norm(rays, axis=1, keepdims=True), axis=0)
-    camera_from_facing = turn(math.atan2(math.hypot(x, y), z), math.atan2(y, x))
-    facing = rays @ camera_from_facing
-    return camera_from_facing @ solved_on_plane(facing[:, :2] / facing[:, 2:])
+def solved_by_us(points: np.ndarray, camera: Camera) -> np.ndarray:
+    """Return camera_from_head, (3, 4), by the library; its head's axes are turned to those of the reference face."""
+    found = solve(points, rays(camera, points[:, :2]), camera)
+    assert found is not None, "a face that is found well has a pose"
+    return np.column_stack([found.rotation @ HEAD_FROM_REFERENCE, found.position])
 
 
 def solved_on_plane(plane: np.ndarray) -> np.ndarray:
@@ -105,7 +104,7 @@ def measure(scene: Scene, net: MeshNet, straight_by_z: np.ndarray | None) -> dic
     if not ((truth[:, :2] > 0) & (truth[:, :2] < np.array(SIZE_WH) - 1)).all():
         return None
     image = scene.image(truth)
-    pose, facing = (scene.rotation @ solve(scene.subject.points, scene.straight) for solve in (solved, solved_facing))
+    pose, our_pose = (scene.rotation @ way(scene.subject.points, scene.straight) for way in (solved, solved_by_us))
     flat, virtual = (settled(net, image, truth, camera) for camera in (None, scene.turned))
     by_z = solved_by_z(flat, SIZE_WH)
     straight_by_z = by_z if straight_by_z is None else straight_by_z
@@ -113,7 +112,7 @@ def measure(scene: Scene, net: MeshNet, straight_by_z: np.ndarray | None) -> dic
     return {
         "flat": [off_flat, *pose_errors(solved(flat, scene.turned), pose)],
         "virtual": [off_virtual, *pose_errors(solved(virtual, scene.turned), pose)],
-        "virtual, facing": [off_virtual, *pose_errors(solved_facing(virtual, scene.turned), facing)],
+        "virtual, ours": [off_virtual, *pose_errors(solved_by_us(virtual, scene.turned), our_pose)],
         "relative z": [off_flat, pose_errors(by_z, scene.rotation @ straight_by_z)[0], pose_errors(by_z, pose)[1]],
         "straight_by_z": straight_by_z,
     }
