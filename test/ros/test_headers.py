@@ -5,6 +5,7 @@ import pytest
 pytest.importorskip("rclpy", reason="ROS 2 is not installed here: make setup")
 pytest.importorskip("facemesh_ros.msg", reason="the messages are not built: make setup")
 
+from builtin_interfaces.msg import Time
 from rig import stamp
 from std_msgs.msg import Header
 
@@ -43,6 +44,12 @@ def orders(headers, *stamps_s, frame_id="camera_optical"):
 )
 def test_an_image_a_little_older_is_late_and_one_much_older_begins_a_new_stream(headers, stamps_s, expected):
     assert orders(headers, *stamps_s) == expected
+
+
+def test_an_image_is_late_by_a_hundred_nanoseconds_too(headers):
+    """Near 1.8e9 s a float does not tell them apart, and TF does."""
+    times = [Time(sec=1_800_000_000, nanosec=nanoseconds) for nanoseconds in (300, 200, 300, 400)]
+    assert [headers.order(Header(stamp=time, frame_id="camera")) for time in times] == [NEXT, LATE, NEXT, NEXT]
 
 
 def test_what_is_forgotten_is_not_looked_back_to(headers):
