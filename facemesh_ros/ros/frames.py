@@ -15,6 +15,7 @@ from facemesh_ros.msg import FaceMeshArray
 from facemesh_ros.ros.companions import Companions
 from facemesh_ros.ros.convert import array_message, compressed_rgb, image_rgb, stamp_seconds
 from facemesh_ros.ros.headers import Headers, Order
+from facemesh_ros.ros.quaternion import SteadySigns
 from facemesh_ros.ros.target import without_target
 from facemesh_ros.ros.timing import StageTimer
 from facemesh_ros.types import Camera, Face, Float32, Float64, UInt8
@@ -77,6 +78,7 @@ class FrameProcessor:
         self._timer = timer
         self._companions = companions
         self._headers = Headers(warn)
+        self._signs: SteadySigns[int] = SteadySigns()
         self._lock = threading.Lock()
 
     @property
@@ -110,7 +112,15 @@ class FrameProcessor:
             faces = self._mesher.process(image, stamp_seconds(header), camera, depth_m, aim.place_m)
         faces = faces if aim.is_known else without_target(faces)
         array = array_message(faces, header, size_wh, self._timer.result_ms(), dropped)
+        self._keep_signs(array)
         return Result(array, image, faces, aim.place_m)
+
+    def _keep_signs(self, array: FaceMeshArray) -> None:
+        """Give the quaternion of every head the sign that it had in the image before."""
+        turns = {face.id: face.head_pose.pose.orientation for face in array.faces if face.pose_valid}
+        kept = self._signs.kept({track_id: (q.x, q.y, q.z, q.w) for track_id, q in turns.items()})
+        for track_id, turn in turns.items():
+            turn.x, turn.y, turn.z, turn.w = kept[track_id]
 
     def configure(self, config: Config) -> None:
         """Go on with other live settings, from the next image on.

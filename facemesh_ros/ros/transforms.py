@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 from geometry_msgs.msg import TransformStamped
@@ -18,10 +17,8 @@ from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 
 from facemesh_ros.ros.convert import stamp_nanoseconds
-from facemesh_ros.ros.quaternion import quaternion_xyzw
+from facemesh_ros.ros.quaternion import Quaternion, SteadySigns, quaternion_xyzw
 from facemesh_ros.types import Face, Float64, Gaze
-
-Quaternion: TypeAlias = tuple[float, float, float, float]
 
 HEAD_FROM_AHEAD = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
 """Rotation of a gaze along the head's x: REP 155's roll, pitch, yaw of -pi/2, 0, -pi/2."""
@@ -45,7 +42,7 @@ class FaceTransforms:
 
     def __init__(self) -> None:
         self._stamp_ns: int | None = None
-        self._turns_xyzw: dict[str, Quaternion] = {}
+        self._signs: SteadySigns[str] = SteadySigns()
 
     def message(
         self, faces: Iterable[Face], header: Header, target_m: Float64 | None = None, prefix: str = ""
@@ -66,15 +63,9 @@ class FaceTransforms:
             return None
         self._stamp_ns = stamp_ns
         links = [link for face in faces for link in _links(face, header.frame_id, target_m, prefix)]
-        steady = {link.child: self._with_sign_kept(link) for link in links}
-        self._turns_xyzw = steady
+        steady = self._signs.kept({link.child: link.turn_xyzw for link in links})
         transforms = [_stamped(link, steady[link.child], header) for link in links]
         return TFMessage(transforms=transforms) if transforms else None
-
-    def _with_sign_kept(self, link: _Link) -> Quaternion:
-        x, y, z, w = link.turn_xyzw
-        lx, ly, lz, lw = self._turns_xyzw.get(link.child, link.turn_xyzw)
-        return (-x, -y, -z, -w) if lx * x + ly * y + lz * z + lw * w < 0.0 else (x, y, z, w)
 
 
 def _links(face: Face, camera_frame: str, target_m: Float64 | None, prefix: str) -> Iterator[_Link]:
