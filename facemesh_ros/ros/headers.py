@@ -45,7 +45,8 @@ class Headers:
         if not header.frame_id:
             self._say_once(
                 "frame",
-                "images have an empty header.frame_id: RViz and TF cannot place the faces; set it in the driver",
+                "images have an empty header.frame_id: RViz cannot place the faces, and no transforms are sent, since "
+                "TF refuses those without a parent; set it in the driver, usually by its parameter frame_id",
             )
         stamp_ns = stamp_nanoseconds(header.stamp)
         behind_s = 0.0 if self._last_ns is None else 1e-9 * (self._last_ns - stamp_ns)

@@ -49,8 +49,8 @@ class FaceTransforms:
     ) -> TFMessage | None:
         """Return the transforms of the faces that have a pose; None where there is nothing to be sent.
 
-        An image with the stamp of the one before gets none: TF refuses a second transform of a frame at one time. A
-        jump back begins a new stream, in which the library has given new ids.
+        An image with the stamp of the one before gets none: TF refuses a second transform of a frame at one time. So
+        does one whose frame has no name. A jump back begins a new stream, in which the library has given new ids.
 
         Args:
             faces: of one image.
@@ -59,7 +59,7 @@ class FaceTransforms:
             prefix: goes before the ids in the names of the frames.
         """
         stamp_ns = stamp_nanoseconds(header.stamp)
-        if stamp_ns == self._stamp_ns:
+        if stamp_ns == self._stamp_ns or not header.frame_id:
             return None
         self._stamp_ns = stamp_ns
         links = [link for face in faces for link in _links(face, header.frame_id, target_m, prefix)]

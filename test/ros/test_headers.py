@@ -81,4 +81,4 @@ def test_stamps_that_stand_still_for_a_moment_are_not_spoken_of(headers, warning
 def test_a_frame_id_that_is_missing_is_said_once(headers, warnings):
     orders(headers, 1.0, 2.0, frame_id="")
     (warning,) = warnings
-    assert "empty header.frame_id" in warning
+    assert "empty header.frame_id" in warning and "no transforms are sent" in warning

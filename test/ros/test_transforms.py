@@ -125,6 +125,12 @@ def test_no_frame_is_sent_twice_at_one_time():
     assert [message is not None for message in sent] == [True, False, True, True]
 
 
+def test_nothing_is_sent_of_an_image_whose_frame_has_no_name():
+    transforms, face = FaceTransforms(), placed(a_face())
+    assert transforms.message([face], image_message(1.0, frame_id="").header) is None
+    assert transforms.message([face], header(1.0)) is not None
+
+
 def test_quaternions_do_not_change_their_sign_while_a_head_turns_round():
     transforms, last = FaceTransforms(), None
     for number, degrees in enumerate(range(0, 720, 20)):
