@@ -43,7 +43,7 @@ class Target:
         self._frame = frame
         self._warn = warn
         self._throttle = Throttle()
-        self._tree = FrameTree()
+        self._tree = FrameTree(warn)
 
     def listen(self, node: Node) -> list[Any]:
         """Subscribe to transforms, if they are needed; return the subscriptions, which the caller destroys."""

@@ -160,6 +160,14 @@ def test_nobody_subscribes_to_depth_and_tf_unless_asked(rig):
     assert [node.count_subscribers(topic) for topic in ("/depth", "/tf", "/tf_static")] == [0, 0, 0]
 
 
+def in_camera(child, x_m, seconds=1.0):
+    """Return the transform of a frame so far to the right of the camera."""
+    message = TransformStamped(child_frame_id=child)
+    message.header = image_message(seconds).header
+    message.transform.translation.x = x_m
+    return message
+
+
 LOOKING = Gaze((0.0, 0.0, -1.0), (1.0, 0.0, 0.0), "iris", origin_m=(0.0, 0.0, 1.0), angle_rad=0.0, is_looking=True)
 
 
@@ -174,13 +182,24 @@ def test_while_the_target_frame_is_not_known_attention_is_not_told(rig, capfd):
     assert "attention.target_frame 'screen'" in capfd.readouterr().err
 
 
+def test_a_transform_that_is_none_stops_no_image(rig, capfd):
+    node = rig.node({"attention.target_frame": "screen"})
+    arrays, images, moving = rig.faces(), rig.publisher(Image, "/image"), rig.publisher(TFMessage, "/tf", RELIABLE)
+    moving.publish(TFMessage(transforms=[in_camera("screen", float("nan")), in_camera("lamp", 1.0)]))
+    rig.until(lambda: node._companions.target._tree._moving, "the transforms")
+    rig.mesher.faces = (replace(a_face(), gaze=LOOKING),)
+    images.publish(image_message(1.0))
+    rig.until(lambda: arrays, "faces")
+    (face,) = arrays[0].faces
+    assert (face.gaze_valid, face.target_valid) == (True, False)
+    assert "a transform of 'screen' in 'camera_optical' that is none" in capfd.readouterr().err
+
+
 def test_the_target_frame_is_looked_up_in_tf(rig):
     node = rig.node({"attention.target_frame": "screen"})
     arrays, images = rig.faces(), rig.publisher(Image, "/image")
     static = rig.publisher(TFMessage, "/tf_static", LATCHED)
-    screen = TransformStamped(child_frame_id="screen")
-    screen.header.frame_id, screen.transform.translation.x = "camera_optical", 0.5
-    static.publish(TFMessage(transforms=[screen]))
+    static.publish(TFMessage(transforms=[in_camera("screen", 0.5)]))
     rig.until(lambda: node._companions.target._tree._fixed, "the transform")
     rig.mesher.faces = (replace(a_face(), gaze=LOOKING),)
     images.publish(image_message(1.0))
