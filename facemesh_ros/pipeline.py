@@ -21,9 +21,10 @@ from facemesh_ros.heads import Depth, Heads
 from facemesh_ros.mesh_net import MeshNet
 from facemesh_ros.search import Search, near_and_far, still_stages
 from facemesh_ros.session import Session
+from facemesh_ros.target import Target, TargetPlace
 from facemesh_ros.track import Track
 from facemesh_ros.tracker import Tracker
-from facemesh_ros.types import Camera, Face, Float64, Mesh, UInt8
+from facemesh_ros.types import Camera, Face, Mesh, UInt8
 
 LONGEST_SIDE_PX = 32766
 """OpenCV's warps address pixels in 16 bits: sides must be shorter than SHRT_MAX."""
@@ -77,7 +78,7 @@ class FaceMesher:
         stamp: float,
         camera: Camera | None = None,
         depth_m: Depth | None = None,
-        target_m: ArrayLike | None = None,
+        target_m: ArrayLike | TargetPlace | None = None,
     ) -> tuple[Face, ...]:
         """Return the faces in the next image of a stream, sorted by track id.
 
@@ -89,7 +90,8 @@ class FaceMesher:
             camera: the calibration of the image; its size must be the image's. Without it there are no metric poses.
             depth_m: (H, W) float32, m along the optical axis, aligned with the image; 0 and NaN are holes. It tells how
                 large the heads are.
-            target_m: (3,), m in the camera's optical frame: what attention is measured against; None for the camera.
+            target_m: (3,), m in the camera's optical frame: what attention is measured against; None for the camera,
+                TargetPlace.UNKNOWN where it is a point whose place is not known at present.
 
         Raises:
             InputError: an argument is not as above; the tracks stay as they were.
@@ -111,7 +113,7 @@ class FaceMesher:
         image_rgb: UInt8,
         camera: Camera | None = None,
         depth_m: Depth | None = None,
-        target_m: ArrayLike | None = None,
+        target_m: ArrayLike | TargetPlace | None = None,
     ) -> tuple[Face, ...]:
         """Return the faces in one picture, unsmoothed, numbered from 1 as found: near ones first, then the surest.
 
@@ -167,8 +169,10 @@ def _checked_config(config: Config) -> Config:
     return config
 
 
-def _checked_target(target_m: ArrayLike | None) -> Float64 | None:
-    return None if target_m is None else frozen_array(target_m, (3,), np.float64, "target_m")
+def _checked_target(target_m: ArrayLike | TargetPlace | None) -> Target:
+    if target_m is None or isinstance(target_m, TargetPlace):
+        return target_m
+    return frozen_array(target_m, (3,), np.float64, "target_m")
 
 
 def _is_time(stamp: object) -> bool:

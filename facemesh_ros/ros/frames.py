@@ -16,9 +16,9 @@ from facemesh_ros.ros.companions import Companions
 from facemesh_ros.ros.convert import array_message, compressed_rgb, image_rgb, stamp_seconds
 from facemesh_ros.ros.headers import Headers, Order
 from facemesh_ros.ros.quaternion import SteadySigns
-from facemesh_ros.ros.target import without_target
 from facemesh_ros.ros.timing import StageTimer
-from facemesh_ros.types import Camera, Face, Float32, Float64, UInt8
+from facemesh_ros.target import Target
+from facemesh_ros.types import Camera, Face, Float32, UInt8
 
 ImageMessage: TypeAlias = Image | CompressedImage
 Stage: TypeAlias = Callable[[str], AbstractContextManager[object]]
@@ -37,7 +37,7 @@ class Mesher(Protocol):
         stamp: float,
         camera: Camera | None = None,
         depth_m: Float32 | None = None,
-        target_m: Float64 | None = None,
+        target_m: Target = None,
     ) -> tuple[Face, ...]:
         """Return the faces in the next image."""
 
@@ -65,8 +65,7 @@ class Result:
     image_rgb: UInt8
     """(H, W, 3) uint8 RGB, read-only."""
     faces: Sequence[Face]
-    target_m: Float64 | None = None
-    """(3,) m in the camera's optical frame: the target of attention; None for the camera."""
+    target_m: Target = None
 
 
 class FrameProcessor:
@@ -102,18 +101,17 @@ class FrameProcessor:
             depth = self._companions.depths.partner_of(header.stamp)
         with self._timer.stage("decode"):
             depth_m = None if depth is None else self._companions.depths.metres(depth, size_wh)
-        aim = self._companions.target.aim(header)
+        target_m = self._companions.target.place_m(header)
         with self._lock:
             order = self._headers.order(header)
             if order is Order.LATE:
                 return None
             if order is Order.ANEW:
                 self._mesher.reset()
-            faces = self._mesher.process(image, stamp_seconds(header), camera, depth_m, aim.place_m)
-        faces = faces if aim.is_known else without_target(faces)
+            faces = self._mesher.process(image, stamp_seconds(header), camera, depth_m, target_m)
         array = array_message(faces, header, size_wh, self._timer.result_ms(), dropped)
         self._keep_signs(array)
-        return Result(array, image, faces, aim.place_m)
+        return Result(array, image, faces, target_m)
 
     def _keep_signs(self, array: FaceMeshArray) -> None:
         """Give the quaternion of every head the sign that it had in the image before."""

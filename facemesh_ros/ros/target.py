@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable
 from typing import Any
 
 from rclpy.node import Node
@@ -14,22 +13,10 @@ from tf2_msgs.msg import TFMessage
 from facemesh_ros.ros.convert import stamp_nanoseconds
 from facemesh_ros.ros.frame_tree import FrameTree
 from facemesh_ros.ros.throttle import Throttle
-from facemesh_ros.types import Face, Float64
+from facemesh_ros.target import Target as Place
+from facemesh_ros.target import TargetPlace
 
 DEPTH = 100
-
-
-@dataclass(frozen=True, eq=False)
-class Aim:
-    """Where the target is in one image."""
-
-    place_m: Float64 | None
-    """(3,) m in the camera's optical frame; None for the camera."""
-    is_known: bool = True
-
-
-CAMERA = Aim(None)
-UNKNOWN = Aim(None, is_known=False)
 
 
 class Target:
@@ -56,24 +43,16 @@ class Target:
             node.create_subscription(TFMessage, "/tf_static", self._tree.put_static, fixed),
         ]
 
-    def aim(self, header: Header) -> Aim:
-        """Return where the target is in the image of this header."""
+    def place_m(self, header: Header) -> Place:
+        """Return where the target is in the image of this header, in its frame."""
         if not self._frame:
-            return CAMERA
+            return None
         place_m = self._tree.position_m(header.frame_id, self._frame, stamp_nanoseconds(header.stamp))
         if place_m is not None:
-            return Aim(place_m)
+            return place_m
         if self._throttle.is_due("unknown"):
             self._warn(
                 f"/tf and /tf_static do not say where attention.target_frame {self._frame!r} is in {header.frame_id!r} "
                 "at the image's time: until they do, attention is not told"
             )
-        return UNKNOWN
-
-
-def without_target(faces: Iterable[Face]) -> tuple[Face, ...]:
-    """Return the faces with nothing said of what they look at."""
-    return tuple(
-        face if face.gaze is None else replace(face, gaze=replace(face.gaze, angle_rad=None, is_looking=False))
-        for face in faces
-    )
+        return TargetPlace.UNKNOWN

@@ -18,6 +18,7 @@ from tf2_msgs.msg import TFMessage
 
 from facemesh_ros.ros.convert import stamp_nanoseconds
 from facemesh_ros.ros.quaternion import Quaternion, SteadySigns, quaternion_xyzw
+from facemesh_ros.target import Target, TargetPlace
 from facemesh_ros.types import Face, Float64, Gaze
 
 HEAD_FROM_AHEAD = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
@@ -45,7 +46,7 @@ class FaceTransforms:
         self._signs: SteadySigns[str] = SteadySigns()
 
     def message(
-        self, faces: Iterable[Face], header: Header, target_m: Float64 | None = None, prefix: str = ""
+        self, faces: Iterable[Face], header: Header, target_m: Target = None, prefix: str = ""
     ) -> TFMessage | None:
         """Return the transforms of the faces that have a pose; None where there is nothing to be sent.
 
@@ -68,7 +69,7 @@ class FaceTransforms:
         return TFMessage(transforms=transforms) if transforms else None
 
 
-def _links(face: Face, camera_frame: str, target_m: Float64 | None, prefix: str) -> Iterator[_Link]:
+def _links(face: Face, camera_frame: str, target_m: Target, prefix: str) -> Iterator[_Link]:
     if face.pose is None:
         return
     head, gaze, focus = (f"{kind}_{prefix}{face.track_id}" for kind in ("face", "gaze", "focus"))
@@ -92,9 +93,9 @@ def _head_from_gaze(gaze: Gaze | None) -> Float64:
     return np.array([[y / level, x * z / level, x], [-x / level, y * z / level, y], [0.0, -level, z]])
 
 
-def _focus_m(gaze: Gaze | None, target_m: Float64 | None) -> float | None:
-    """Return how far along the gaze its target is passed, m; None unless it is looked at and the face has a place."""
-    if gaze is None or not gaze.is_looking or gaze.origin_m is None:
+def _focus_m(gaze: Gaze | None, target_m: Target) -> float | None:
+    """Return how far along the gaze its target is passed, m; None unless it is looked at and both have a place."""
+    if gaze is None or not gaze.is_looking or gaze.origin_m is None or isinstance(target_m, TargetPlace):
         return None
     way = -gaze.origin_m if target_m is None else target_m - gaze.origin_m
     return max(float(gaze.direction @ way), 0.0)

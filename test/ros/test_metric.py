@@ -15,6 +15,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from tf2_msgs.msg import TFMessage
 
 from facemesh_ros.ros.convert import info_from_camera
+from facemesh_ros.target import TargetPlace
 from facemesh_ros.types import Camera, Gaze
 
 pytestmark = pytest.mark.ros
@@ -174,11 +175,9 @@ LOOKING = Gaze((0.0, 0.0, -1.0), (1.0, 0.0, 0.0), "iris", origin_m=(0.0, 0.0, 1.
 def test_while_the_target_frame_is_not_known_attention_is_not_told(rig, capfd):
     rig.node({"attention.target_frame": "screen"})
     arrays, images = rig.faces(), rig.publisher(Image, "/image")
-    rig.mesher.faces = (replace(a_face(), gaze=LOOKING),)
     images.publish(image_message(1.0))
     rig.until(lambda: arrays, "faces")
-    (face,) = arrays[0].faces
-    assert (face.gaze_valid, face.target_valid, face.is_looking) == (True, False, False)
+    assert rig.mesher.targets == [TargetPlace.UNKNOWN]
     assert "attention.target_frame 'screen'" in capfd.readouterr().err
 
 
@@ -187,11 +186,9 @@ def test_a_transform_that_is_none_stops_no_image(rig, capfd):
     arrays, images, moving = rig.faces(), rig.publisher(Image, "/image"), rig.publisher(TFMessage, "/tf", RELIABLE)
     moving.publish(TFMessage(transforms=[in_camera("screen", float("nan")), in_camera("lamp", 1.0)]))
     rig.until(lambda: node._companions.target._tree._moving, "the transforms")
-    rig.mesher.faces = (replace(a_face(), gaze=LOOKING),)
     images.publish(image_message(1.0))
     rig.until(lambda: arrays, "faces")
-    (face,) = arrays[0].faces
-    assert (face.gaze_valid, face.target_valid) == (True, False)
+    assert rig.mesher.targets == [TargetPlace.UNKNOWN]
     assert "a transform of 'screen' in 'camera_optical' that is none" in capfd.readouterr().err
 
 
