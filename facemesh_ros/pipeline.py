@@ -41,6 +41,7 @@ class FaceMesher:
         config: Config | None = None,
         stage: Callable[[str], AbstractContextManager[object]] = nullcontext,
         models_folder: Path | None = None,
+        first_id: int = 1,
     ) -> None:
         """Load and warm up the networks.
 
@@ -49,13 +50,16 @@ class FaceMesher:
             stage: called with "detect", "mesh" or "pose" and entered around that work: for timing, as the library has
                 no clock.
             models_folder: where the networks are installed; None for :func:`facemesh_ros.models.models_dir`.
+            first_id: of the first new face in a stream; the ``next_id`` of a FaceMesher in the place of which this one
+                comes goes on with its ids, so that none is used again.
 
         Raises:
-            ConfigError: ``config`` is no Config.
+            ConfigError: ``config`` is no Config, or ``first_id`` no positive whole number.
             ModelError: a network is not installed (remedy: ``facemesh models install``), altered or unreadable.
             DeviceError: ``require_device`` is set and the device cannot be used here.
         """
         self.config = _checked_config(Config() if config is None else config)
+        self._tracker = Tracker(self.config, _checked_id(first_id))
         device, required = self.config.device, self.config.require_device
         mesh = Session.open(self.config.mesh.network, device, required, models_folder)
         detectors = {
@@ -66,11 +70,15 @@ class FaceMesher:
         """What the networks run on: cpu, cuda or tensorrt."""
         self._finder = Finder(self.config, Detector(detectors, self.config.detector.min_score), MeshNet(mesh), stage)
         self._search = Search(self.config)
-        self._tracker = Tracker(self.config)
         self._filters = TrackFilters(self.config.filter)
         self._heads = Heads(self.config)
         self._expressions = TrackExpressions(self.config)
         self._stage = stage
+
+    @property
+    def next_id(self) -> int:
+        """The id of the next new face in the stream: larger than any that was given so far."""
+        return self._tracker.next_id
 
     def process(
         self,
@@ -167,6 +175,14 @@ def _checked_config(config: Config) -> Config:
     if not isinstance(config, Config):
         raise ConfigError(f"config is a {type(config).__name__}; it must be a Config: use Config.from_dotted({{...}})")
     return config
+
+
+def _checked_id(first_id: int) -> int:
+    if not isinstance(first_id, (int, np.integer)) or isinstance(first_id, bool) or first_id < 1:
+        raise ConfigError(
+            f"first_id is {first_id!r}; it must be a whole number from 1: pass another FaceMesher's next_id"
+        )
+    return int(first_id)
 
 
 def _checked_target(target_m: ArrayLike | TargetPlace | None) -> Target:

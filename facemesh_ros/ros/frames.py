@@ -31,6 +31,10 @@ class Mesher(Protocol):
 
     device: str
 
+    @property
+    def next_id(self) -> int:
+        """The id of the next new face."""
+
     def process(
         self,
         image_rgb: UInt8,
@@ -46,6 +50,13 @@ class Mesher(Protocol):
 
     def reset(self) -> None:
         """Forget all tracks."""
+
+
+class MakeMesher(Protocol):
+    """What makes a mesher for the node, such as the class :class:`facemesh_ros.FaceMesher`."""
+
+    def __call__(self, config: Config, stage: Stage, *, first_id: int) -> Mesher:
+        """Load the networks; new faces are numbered from ``first_id`` on."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +95,11 @@ class FrameProcessor:
     def device(self) -> str:
         """What the networks run on."""
         return self._mesher.device
+
+    @property
+    def next_id(self) -> int:
+        """The id of the next new face."""
+        return self._mesher.next_id
 
     def process(self, frame: Frame, dropped: int) -> Result | None:
         """Find the faces; ``dropped`` is how many images were skipped so far. None for an image that came too late.
