@@ -48,7 +48,8 @@ class Outputs:
 
     def open(self) -> None:
         """Begin a stream."""
-        self._bridge.open(self._config().rep155.enabled)
+        config = self._config()
+        self._bridge.open(config.rep155.enabled, robot_is_target=not config.attention.target_frame)
 
     def publish(self, result: Result) -> None:
         """Send the faces; draw them only if somebody looks."""

@@ -46,8 +46,11 @@ class Ros4HriBridge:
         """Whether faces are published."""
         return self._messages is not None
 
-    def open(self, is_wanted: bool) -> None:
-        """Begin, if the bridge is wanted and hri_msgs is there; say so if only the latter fails."""
+    def open(self, is_wanted: bool, robot_is_target: bool) -> None:
+        """Begin, if the bridge is wanted and hri_msgs is there; say so if only the latter fails.
+
+        Who looks at the target of attention gazes at the robot only where that is the target.
+        """
         self._messages = hri_messages() if is_wanted else None
         if is_wanted and self._messages is None:
             self._warn(
@@ -56,7 +59,7 @@ class Ros4HriBridge:
             )
         if self._messages is not None:
             self._tracked = self._publisher(self._messages.IdsList, f"{FACES}/tracked")
-            self._gazing = self._publisher(self._messages.Gaze, GAZING)
+            self._gazing = self._publisher(self._messages.Gaze, GAZING) if robot_is_target else None
 
     def publish(self, faces: Iterable[Face], header: Header, image_rgb: UInt8) -> None:
         """Send the faces of one image; what nobody listens to is not made."""
@@ -77,7 +80,7 @@ class Ros4HriBridge:
         self._tracked.publish(self._messages.IdsList(header=Header() if self._last is None else self._last, ids=[]))
         for name in list(self._of_faces):
             self._drop(name)
-        for publisher in (self._tracked, self._gazing):
+        for publisher in filter(None, (self._tracked, self._gazing)):
             self._node.destroy_publisher(publisher)
         self._messages = self._last = None
 
@@ -95,7 +98,7 @@ class Ros4HriBridge:
         for kind, publisher in self._of_faces[name].items():
             if publisher.get_subscription_count():
                 publisher.publish(made[kind]())
-        if face.gaze is not None and face.gaze.is_looking:
+        if self._gazing is not None and face.gaze is not None and face.gaze.is_looking:
             self._gazing.publish(self._messages.Gaze(header=header, sender=name, receiver=""))
 
     def _publishers_of(self, name: str) -> dict[str, Any]:

@@ -71,9 +71,9 @@ def header(seconds=1.0):
     return image_message(seconds).header
 
 
-def opened(node, said=None):
+def opened(node, said=None, robot_is_target=True):
     bridge = Ros4HriBridge(node, [].append if said is None else said.append)
-    bridge.open(True)
+    bridge.open(True, robot_is_target)
     return bridge
 
 
@@ -105,7 +105,7 @@ def test_without_hri_msgs_it_says_so_and_publishes_nothing(monkeypatch):
 def test_it_is_silent_where_it_is_not_wanted(hri_msgs):
     node, said = Node(), []
     bridge = Ros4HriBridge(node, said.append)
-    bridge.open(False)
+    bridge.open(False, robot_is_target=True)
     bridge.publish(faces(1), header(), PICTURE)
     bridge.close()
     assert (node.present, said) == ({}, [])
@@ -155,20 +155,46 @@ def test_what_nobody_listens_to_is_not_made(hri_msgs, monkeypatch):
     assert ids(node) == [["f1"]]
 
 
-def test_who_looks_at_the_target_gazes_at_the_robot(hri_msgs):
+LOOKING = Gaze((0.0, 0.0, -1.0), (1.0, 0.0, 0.0), "iris", angle_rad=0.0, is_looking=True)
+
+
+def test_who_looks_at_the_camera_gazes_at_the_robot(hri_msgs):
     node = Node()
-    looking = Gaze((0.0, 0.0, -1.0), (1.0, 0.0, 0.0), "iris", angle_rad=0.0, is_looking=True)
     one, other = faces(1, 2)
-    opened(node).publish((replace(one, gaze=looking), other), header(), PICTURE)
+    opened(node).publish((replace(one, gaze=LOOKING), other), header(), PICTURE)
     (gaze,) = node.present["/humans/interactions/gazing"].sent
     assert (gaze.sender, gaze.receiver) == ("f1", "")
+
+
+def test_who_looks_at_another_target_is_not_said_to_gaze_at_the_robot(hri_msgs):
+    node = Node()
+    (one,) = faces(1)
+    bridge = opened(node, robot_is_target=False)
+    bridge.publish((replace(one, gaze=LOOKING),), header(), PICTURE)
+    assert ids(node) == [["f1"]]
+    assert "/humans/interactions/gazing" not in node.present
+    bridge.close()
+    assert node.present == {}
+
+
+@pytest.mark.parametrize(("target_frame", "told"), [("", True), ("screen", False)])
+def test_the_node_tells_of_gazes_at_the_robot_while_the_camera_is_the_target(
+    hri_msgs, rig, monkeypatch, target_frame, told
+):
+    made = Node()
+    monkeypatch.setattr(Ros4HriBridge, "_publisher", lambda _, kind, topic: made.create_publisher(kind, topic, None))
+    node = rig.node({"rep155.enabled": True, "attention.target_frame": target_frame})
+    assert ("/humans/interactions/gazing" in made.present) == told
+    monkeypatch.setattr(node, "destroy_publisher", made.destroy_publisher)
+    node.trigger_deactivate()
+    monkeypatch.undo()
 
 
 def test_it_can_be_opened_again(hri_msgs):
     node = Node()
     bridge = opened(node)
     bridge.close()
-    bridge.open(True)
+    bridge.open(True, robot_is_target=True)
     bridge.publish(faces(3), header(), PICTURE)
     assert ids(node) == [["f3"]]
 
