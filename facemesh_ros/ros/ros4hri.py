@@ -38,6 +38,7 @@ class Ros4HriBridge:
         self._messages: ModuleType | None = None
         self._tracked: Any = None
         self._gazing: Any = None
+        self._prefix = ""
         self._of_faces: dict[str, dict[str, Any]] = {}
         self._last: Header | None = None
 
@@ -46,11 +47,13 @@ class Ros4HriBridge:
         """Whether faces are published."""
         return self._messages is not None
 
-    def open(self, is_wanted: bool, robot_is_target: bool) -> None:
+    def open(self, is_wanted: bool, robot_is_target: bool, prefix: str = "") -> None:
         """Begin, if the bridge is wanted and hri_msgs is there; say so if only the latter fails.
 
-        Who looks at the target of attention gazes at the robot only where that is the target.
+        Who looks at the target of attention gazes at the robot only where that is the target. Ids begin with
+        ``prefix``, as :func:`facemesh_ros.rep155.face_id` has it.
         """
+        self._prefix = prefix
         self._messages = hri_messages() if is_wanted else None
         if is_wanted and self._messages is None:
             self._warn(
@@ -66,7 +69,7 @@ class Ros4HriBridge:
         if self._messages is None:
             return
         self._last = header
-        present = {rep155.face_id(face.track_id): face for face in faces}
+        present = {rep155.face_id(face.track_id, self._prefix): face for face in faces}
         for name in self._of_faces.keys() - present.keys():
             self._drop(name)
         self._tracked.publish(self._messages.IdsList(header=header, ids=list(present)))

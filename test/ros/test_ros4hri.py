@@ -190,6 +190,17 @@ def test_the_node_tells_of_gazes_at_the_robot_while_the_camera_is_the_target(
     monkeypatch.undo()
 
 
+def test_ids_may_have_another_prefix(hri_msgs):
+    node = Node()
+    bridge = Ros4HriBridge(node, [].append)
+    bridge.open(True, robot_is_target=True, prefix="left_")
+    (one,) = faces(1)
+    bridge.publish((replace(one, gaze=LOOKING),), header(), PICTURE)
+    assert ids(node) == [["left_1"]]
+    assert "/humans/faces/left_1/roi" in node.present
+    assert node.present["/humans/interactions/gazing"].sent[0].sender == "left_1"
+
+
 def test_it_can_be_opened_again(hri_msgs):
     node = Node()
     bridge = opened(node)
@@ -199,20 +210,38 @@ def test_it_can_be_opened_again(hri_msgs):
     assert ids(node) == [["f3"]]
 
 
-def test_in_the_node_tf_bears_the_ids_of_rep_155(hri_msgs, rig, monkeypatch):
+@pytest.mark.parametrize(("id_prefix", "first_id"), [("", "f1"), ("left_", "left_1")])
+def test_in_the_node_tf_bears_the_ids_of_rep_155(hri_msgs, rig, monkeypatch, id_prefix, first_id):
     from rig import placed
     from sensor_msgs.msg import Image
     from tf2_msgs.msg import TFMessage
 
     made = Node()
     monkeypatch.setattr(Ros4HriBridge, "_publisher", lambda _, kind, topic: made.create_publisher(kind, topic, None))
-    node = rig.node({"rep155.enabled": True})
+    node = rig.node({"rep155.enabled": True, "id_prefix": id_prefix})
     tf, images = rig.collect(TFMessage, "/tf"), rig.publisher(Image, "/image")
     rig.mesher.faces = tuple(map(placed, faces(1)))
     images.publish(image_message(1.0))
     rig.until(lambda: tf, "TF")
-    assert [one.child_frame_id for one in tf[0].transforms] == ["face_f1", "gaze_f1"]
+    assert [one.child_frame_id for one in tf[0].transforms] == [f"face_{first_id}", f"gaze_{first_id}"]
     monkeypatch.setattr(node, "destroy_publisher", made.destroy_publisher)
     node.trigger_deactivate()
-    assert ids(made)[-1] == []
+    assert ids(made) == [[first_id], []]
+    last = made.past["/humans/faces/tracked"].sent[-1]
+    assert (last.header.stamp.sec, last.header.frame_id) == (1, "camera_optical")
     monkeypatch.undo()
+
+
+@pytest.mark.parametrize(("id_prefix", "child"), [("", "face_1"), ("left_", "face_left_1")])
+def test_without_hri_msgs_tf_bears_the_ids_of_the_messages_with_their_prefix(rig, monkeypatch, id_prefix, child):
+    from rig import placed
+    from sensor_msgs.msg import Image
+    from tf2_msgs.msg import TFMessage
+
+    monkeypatch.setitem(sys.modules, "hri_msgs", None)
+    rig.node({"rep155.enabled": True, "id_prefix": id_prefix})
+    tf, images = rig.collect(TFMessage, "/tf"), rig.publisher(Image, "/image")
+    rig.mesher.faces = tuple(map(placed, faces(1)))
+    images.publish(image_message(1.0))
+    rig.until(lambda: tf, "TF")
+    assert tf[0].transforms[0].child_frame_id == child
