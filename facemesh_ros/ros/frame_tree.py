@@ -23,14 +23,21 @@ DEEPEST = 100
 class FrameTree:
     """The latest transforms. Any thread may call any method."""
 
-    def __init__(self, warn: Callable[[str], None], clock_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        warn: Callable[[str], None],
+        is_own: Callable[[str], object],
+        clock_s: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Begin with none.
 
         Args:
             warn: told, now and then, of transforms that are none.
+            is_own: says of a frame whether the node publishes it itself: what it puts out is not to come in again.
             clock_s: the time at which transforms come in, s.
         """
         self._warn = warn
+        self._is_own = is_own
         self._clock_s = clock_s
         self._throttle = Throttle()
         self._lock = threading.Lock()
@@ -62,8 +69,9 @@ class FrameTree:
         return np.asarray(turn.T @ (top_from_other[:3, 3] - position), np.float64)
 
     def _links(self, message: TFMessage, topic: str) -> Iterator[tuple[TransformStamped, Link]]:
-        """Give the transforms of a message that are sound; warn of the others."""
-        for stamped in message.transforms:
+        """Give the transforms of a message that are others' and sound; warn of what is not sound."""
+        others = (stamped for stamped in message.transforms if not self._is_own(stamped.child_frame_id))
+        for stamped in others:
             link = Link.of(stamped)
             if link is not None:
                 yield stamped, link

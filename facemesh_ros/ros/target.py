@@ -10,6 +10,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 
+from facemesh_ros.errors import ConfigError
 from facemesh_ros.ros.convert import stamp_nanoseconds
 from facemesh_ros.ros.frame_tree import FrameTree
 from facemesh_ros.ros.throttle import Throttle
@@ -22,15 +23,26 @@ DEPTH = 100
 class Target:
     """The target of attention, followed while somebody listens for it."""
 
-    def __init__(self, frame: str, warn: Callable[[str], None]) -> None:
-        """Begin with no transforms; ``warn`` is told, now and then, that the place of ``frame`` is not known.
+    def __init__(self, frame: str, warn: Callable[[str], None], is_own: Callable[[str], object]) -> None:
+        """Begin with no transforms.
 
-        An empty ``frame`` is the camera.
+        Args:
+            frame: empty for the camera.
+            warn: told, now and then, that the place of ``frame`` is not known.
+            is_own: says of a frame whether the node publishes it itself.
+
+        Raises:
+            ConfigError: ``frame`` is such a one.
         """
+        if is_own(frame):
+            raise ConfigError(
+                f"attention.target_frame is {frame!r}, a name that this node gives to its own faces, whose place it "
+                "knows only afterwards; name another frame or, if another node publishes this one, set id_prefix"
+            )
         self._frame = frame
         self._warn = warn
         self._throttle = Throttle()
-        self._tree = FrameTree(warn)
+        self._tree = FrameTree(warn, is_own)
 
     def listen(self, node: Node) -> list[Any]:
         """Subscribe to transforms, if they are needed; return the subscriptions, which the caller destroys."""

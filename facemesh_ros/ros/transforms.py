@@ -3,12 +3,15 @@
 face_<id>   in the image's frame: the head, from the sellion; x out of the face, y to the person's left, z up.
 gaze_<id>   in face_<id>, with the same origin: z along the gaze, x right, y down; without a gaze, z is the face's x.
 focus_<id>  in gaze_<id>, turned like it: where the gaze passes the target that the person looks at; only while so.
+
+An id is that of the message after a prefix: /tf is one for all nodes, and each numbers its faces from 1.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,16 +19,23 @@ from geometry_msgs.msg import TransformStamped
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 
+from facemesh_ros.rep155 import PREFIX
 from facemesh_ros.ros.convert import stamp_nanoseconds
 from facemesh_ros.ros.quaternion import Quaternion, SteadySigns, quaternion_xyzw
 from facemesh_ros.target import Target, TargetPlace
 from facemesh_ros.types import Face, Float64, Gaze
 
+KINDS = ("face", "gaze", "focus")
 HEAD_FROM_AHEAD = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
 """Rotation of a gaze along the head's x: REP 155's roll, pitch, yaw of -pi/2, 0, -pi/2."""
 UNTURNED = (0.0, 0.0, 0.0, 1.0)
 _STEEPEST = 1e-6
 """Sine between a gaze and the head's z below which the gaze does not tell where right and down are."""
+
+
+def frames_of(id_prefix: str) -> Callable[[str], object]:
+    """Return what tells whether a frame may be one that a node with this ``id_prefix`` publishes."""
+    return re.compile(rf"({'|'.join(KINDS)})_{id_prefix or f'{PREFIX}?'}[0-9]+").fullmatch
 
 
 @dataclass(frozen=True)
@@ -72,7 +82,7 @@ class FaceTransforms:
 def _links(face: Face, camera_frame: str, target_m: Target, prefix: str) -> Iterator[_Link]:
     if face.pose is None:
         return
-    head, gaze, focus = (f"{kind}_{prefix}{face.track_id}" for kind in ("face", "gaze", "focus"))
+    head, gaze, focus = (f"{kind}_{prefix}{face.track_id}" for kind in KINDS)
     pose, head_from_gaze = face.pose.camera_from_head, _head_from_gaze(face.gaze)
     x, y, z = pose[:3, 3].tolist()
     yield _Link(camera_frame, head, (x, y, z), quaternion_xyzw(pose[:3, :3]))

@@ -13,6 +13,7 @@ from tf2_msgs.msg import TFMessage
 
 from facemesh_ros.ros.frame_tree import SILENT_S, FrameTree
 from facemesh_ros.ros.links import KEPT
+from facemesh_ros.ros.transforms import frames_of
 
 pytestmark = pytest.mark.ros
 
@@ -20,7 +21,7 @@ SECOND_NS = 10**9
 
 
 def new_tree(**options):
-    return FrameTree([].append, **options)
+    return FrameTree([].append, **{"is_own": lambda _: False, **options})
 
 
 def link(parent, child, position_m=(0.0, 0.0, 0.0), turn=None, seconds=1.0):
@@ -126,7 +127,7 @@ UNSOUND = {
 @pytest.mark.parametrize("topic", ["tf", "tf_static"])
 def test_a_transform_that_is_none_is_left_out_and_said_once(fault, topic):
     said = []
-    tree = FrameTree(said.append)
+    tree = FrameTree(said.append, lambda _: False)
     bad = link(fault.get("parent", "camera"), "screen", fault.get("position_m", (1.0, 0.0, 0.0)))
     for part, value in zip("xyzw", fault.get("xyzw", (0.0, 0.0, 0.0, 1.0)), strict=True):
         setattr(bad.transform.rotation, part, value)
@@ -155,6 +156,16 @@ def test_a_frame_of_which_nothing_is_heard_is_forgotten_when_a_new_one_comes():
     now_s[0] += SILENT_S
     tree.put(TFMessage(transforms=[link("camera", "hand"), link("camera", "last")]))
     assert tree._moving.keys() == {"hand", "guest_99", "last"}
+
+
+def test_what_the_node_publishes_itself_is_not_taken_over():
+    tree = new_tree(is_own=frames_of("left_"))
+    own = [link("camera", f"{kind}_left_7") for kind in ("face", "gaze", "focus")]
+    others = [link("camera", child) for child in ("face_7", "face_right_7", "face_left_", "left_7")]
+    tree.put(TFMessage(transforms=[*own, *others]))
+    tree.put_static(TFMessage(transforms=own))
+    assert tree._moving.keys() == {one.child_frame_id for one in others}
+    assert tree._fixed == {}
 
 
 def test_of_a_moving_frame_so_many_transforms_are_kept():
