@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from facemesh_ros.errors import InputError as InputError
     from facemesh_ros.errors import ModelError as ModelError
     from facemesh_ros.pipeline import FaceMesher as FaceMesher
+    from facemesh_ros.target import TargetPlace as TargetPlace
     from facemesh_ros.types import Camera as Camera
     from facemesh_ros.types import Detection as Detection
     from facemesh_ros.types import Eyes as Eyes
@@ -48,6 +49,7 @@ _HOME_OF = {
     "Mouth": "types",
     "ModelError": "errors",
     "Roi": "types",
+    "TargetPlace": "target",
 }
 __all__ = sorted(_HOME_OF)
 

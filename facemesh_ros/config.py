@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from facemesh_ros.tunables import Section, tunable
+from facemesh_ros.tunables import Form, Section, tunable
 
 
 @dataclass(frozen=True)
@@ -232,6 +232,13 @@ class Config(Section):
     pose: PoseConfig = field(default_factory=PoseConfig)
 
 
+ID_PREFIX = Form(
+    r"([A-Za-z](?!\w*__)([A-Za-z0-9_]{0,62}[A-Za-z_])?)?",
+    "empty, or up to 64 letters, digits and single underscores, a letter first and no digit last",
+)
+"""Part of the names of topics and TF frames. A digit at its end would run into the id: cam1 and 7, cam and 17."""
+
+
 @dataclass(frozen=True)
 class InputConfig(Section):
     """The node's image topic."""
@@ -282,8 +289,8 @@ class TargetConfig(Section):
 
     target_frame: str = tunable(
         "",
-        "TF frame whose origin is the target of attention; empty for the camera. While its place is not known from /tf "
-        "and /tf_static, attention is not told.",
+        "TF frame whose origin is the target of attention, none of this node's own; empty for the camera. While its "
+        "place is not known from /tf and /tf_static, attention is not told.",
         live=False,
     )
 
@@ -301,8 +308,8 @@ class Rep155Config(Section):
 
     enabled: bool = tunable(
         False,
-        "Publish the topics of REP 155 under /humans as well; needs hri_msgs. Ids are then f1, f2, ... there and in "
-        "TF: face_f1.",
+        "Publish the topics of REP 155 under /humans as well; needs hri_msgs. Where that is installed ids are f1, f2, "
+        "... there and in TF (face_f1), unless there is an id_prefix.",
         live=False,
     )
 
@@ -312,6 +319,13 @@ class NodeConfig(Section):
     """What the ROS node takes beside :class:`Config`."""
 
     autostart: bool = tunable(True, "Configure and activate at start; false waits for a lifecycle manager.", live=False)
+    id_prefix: str = tunable(
+        "",
+        "What ids begin with in the names of TF frames and in REP 155: left_ gives face_left_7. All nodes share /tf "
+        "and /humans, so of several each needs a prefix of its own. Ids in messages are numbers in any case.",
+        form=ID_PREFIX,
+        live=False,
+    )
     input: InputConfig = field(default_factory=InputConfig)
     depth: DepthConfig = field(default_factory=DepthConfig)
     attention: TargetConfig = field(default_factory=TargetConfig)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from facemesh_ros import gaze as measures
 from facemesh_ros.config import Config
 from facemesh_ros.gaze import View
+from facemesh_ros.target import Target, TargetPlace
 from facemesh_ros.types import Eyes, Face, Float64, Gaze, Mouth
 
 CLOSED_BELOW, OPEN_ABOVE = 0.10, 0.14
@@ -32,6 +33,7 @@ class _Memory:
     closed_since: float | None
     """Stamp from which on no eye in sight has been open; None while one is."""
     is_looking: bool
+    """When last there was something to compare the gaze with."""
 
 
 _NO_MEMORY = _Memory(-math.inf, (False, False), None, False)
@@ -48,7 +50,7 @@ class TrackExpressions:
     def __len__(self) -> int:
         return len(self._memories)
 
-    def read(self, faces: Iterable[Face], stamp: float, target_m: Float64 | None = None) -> tuple[Face, ...]:
+    def read(self, faces: Iterable[Face], stamp: float, target_m: Target = None) -> tuple[Face, ...]:
         """Return the faces of one image with eyes, mouth and gaze, unless switched off; forget every other track.
 
         Memory starts anew with a track's first image and after a jump in stamps, forward or back, of more than a blink.
@@ -58,6 +60,7 @@ class TrackExpressions:
             faces: as smoothed, with their rays and poses where there are any.
             stamp: the image's time, s.
             target_m: (3,) m in the camera's optical frame: what attention is measured against; None for the camera.
+                While it is UNKNOWN, or the face has no place, nothing is told and the memory of it is kept.
         """
         if not self.config.gaze.enabled:
             return tuple(faces)
@@ -68,7 +71,7 @@ class TrackExpressions:
         kept = set(track_ids)
         self._memories = {track_id: one for track_id, one in self._memories.items() if track_id in kept}
 
-    def _read(self, face: Face, last: _Memory | None, stamp: float, target_m: Float64 | None) -> Face:
+    def _read(self, face: Face, last: _Memory | None, stamp: float, target_m: Target) -> Face:
         last = last if last is not None and abs(stamp - last.stamp) <= LONGEST_BLINK_S else _NO_MEMORY
         view = measures.view_of(face.smoothed.points, face.rays, face.pose)
         weights = measures.eye_weights(view)
@@ -77,19 +80,20 @@ class TrackExpressions:
         open_weights = weights * (not eyes.right_is_closed, not eyes.left_is_closed)
         shut_s = None if closed_since is None else stamp - closed_since
         gaze = self._gaze(face, view, open_weights, target_m, last, shut_s) if view.has_bearing else None
-        is_looking = gaze is not None and gaze.is_looking
+        is_told = (gaze is not None and gaze.angle_rad is not None) or not self.config.attention.enabled
+        is_looking = gaze is not None and gaze.is_looking if is_told else last.is_looking
         now = _Memory(stamp, (eyes.right_is_closed, eyes.left_is_closed), closed_since, is_looking)
         self._memories[face.track_id] = now if stamp > last.stamp else last
         return replace(face, eyes=eyes, mouth=Mouth(mouth), gaze=gaze)
 
     def _gaze(
-        self, face: Face, view: View, weights: Float64, target_m: Float64 | None, last: _Memory, shut_s: float | None
+        self, face: Face, view: View, weights: Float64, target_m: Target, last: _Memory, shut_s: float | None
     ) -> Gaze:
         """Return where a face looks; ``weights`` are those of its open eyes, and ``shut_s`` as for :meth:`_looks`."""
         rays = measures.eye_rays(view)
         ray, source = _ray(view, rays, weights)
         direction, origin_m = measures.in_camera(view, ray), _origin_m(face)
-        looks = self._looks(direction, measures.way_to(target_m, origin_m, view), last.is_looking, shut_s)
+        looks = self._looks(direction, _way_to(target_m, origin_m, view), last.is_looking, shut_s)
         each = _each(view, rays, weights)
         return Gaze(direction, measures.in_head(view, ray), source, *each, origin_m, *looks)
 
@@ -139,6 +143,11 @@ def _each(view: View, rays: Float64 | None, weights: Float64) -> tuple[Float64 |
         return None, None
     right, left = measures.in_camera(view, rays)
     return (right if weights[0] > 0.0 else None), (left if weights[1] > 0.0 else None)
+
+
+def _way_to(target_m: Target, origin_m: Float64 | None, view: View) -> Float64 | None:
+    """Return the way from a face to a target, (3,) of any length, in the camera's optical frame; None if unknown."""
+    return None if isinstance(target_m, TargetPlace) else measures.way_to(target_m, origin_m, view)
 
 
 def _origin_m(face: Face) -> Float64 | None:

@@ -21,9 +21,10 @@ from facemesh_ros.heads import Depth, Heads
 from facemesh_ros.mesh_net import MeshNet
 from facemesh_ros.search import Search, near_and_far, still_stages
 from facemesh_ros.session import Session
+from facemesh_ros.target import Target, TargetPlace
 from facemesh_ros.track import Track
 from facemesh_ros.tracker import Tracker
-from facemesh_ros.types import Camera, Face, Float64, Mesh, UInt8
+from facemesh_ros.types import Camera, Face, Mesh, UInt8
 
 LONGEST_SIDE_PX = 32766
 """OpenCV's warps address pixels in 16 bits: sides must be shorter than SHRT_MAX."""
@@ -40,6 +41,7 @@ class FaceMesher:
         config: Config | None = None,
         stage: Callable[[str], AbstractContextManager[object]] = nullcontext,
         models_folder: Path | None = None,
+        first_id: int = 1,
     ) -> None:
         """Load and warm up the networks.
 
@@ -48,13 +50,16 @@ class FaceMesher:
             stage: called with "detect", "mesh" or "pose" and entered around that work: for timing, as the library has
                 no clock.
             models_folder: where the networks are installed; None for :func:`facemesh_ros.models.models_dir`.
+            first_id: of the first new face in a stream; the ``next_id`` of a FaceMesher in the place of which this one
+                comes goes on with its ids, so that none is used again.
 
         Raises:
-            ConfigError: ``config`` is no Config.
+            ConfigError: ``config`` is no Config, or ``first_id`` no positive whole number.
             ModelError: a network is not installed (remedy: ``facemesh models install``), altered or unreadable.
             DeviceError: ``require_device`` is set and the device cannot be used here.
         """
         self.config = _checked_config(Config() if config is None else config)
+        self._tracker = Tracker(self.config, _checked_id(first_id))
         device, required = self.config.device, self.config.require_device
         mesh = Session.open(self.config.mesh.network, device, required, models_folder)
         detectors = {
@@ -65,11 +70,15 @@ class FaceMesher:
         """What the networks run on: cpu, cuda or tensorrt."""
         self._finder = Finder(self.config, Detector(detectors, self.config.detector.min_score), MeshNet(mesh), stage)
         self._search = Search(self.config)
-        self._tracker = Tracker(self.config)
         self._filters = TrackFilters(self.config.filter)
         self._heads = Heads(self.config)
         self._expressions = TrackExpressions(self.config)
         self._stage = stage
+
+    @property
+    def next_id(self) -> int:
+        """The id of the next new face in the stream: larger than any that was given so far."""
+        return self._tracker.next_id
 
     def process(
         self,
@@ -77,7 +86,7 @@ class FaceMesher:
         stamp: float,
         camera: Camera | None = None,
         depth_m: Depth | None = None,
-        target_m: ArrayLike | None = None,
+        target_m: ArrayLike | TargetPlace | None = None,
     ) -> tuple[Face, ...]:
         """Return the faces in the next image of a stream, sorted by track id.
 
@@ -89,7 +98,8 @@ class FaceMesher:
             camera: the calibration of the image; its size must be the image's. Without it there are no metric poses.
             depth_m: (H, W) float32, m along the optical axis, aligned with the image; 0 and NaN are holes. It tells how
                 large the heads are.
-            target_m: (3,), m in the camera's optical frame: what attention is measured against; None for the camera.
+            target_m: (3,), m in the camera's optical frame: what attention is measured against; None for the camera,
+                TargetPlace.UNKNOWN where it is a point whose place is not known at present.
 
         Raises:
             InputError: an argument is not as above; the tracks stay as they were.
@@ -111,7 +121,7 @@ class FaceMesher:
         image_rgb: UInt8,
         camera: Camera | None = None,
         depth_m: Depth | None = None,
-        target_m: ArrayLike | None = None,
+        target_m: ArrayLike | TargetPlace | None = None,
     ) -> tuple[Face, ...]:
         """Return the faces in one picture, unsmoothed, numbered from 1 as found: near ones first, then the surest.
 
@@ -165,8 +175,18 @@ def _checked_config(config: Config) -> Config:
     return config
 
 
-def _checked_target(target_m: ArrayLike | None) -> Float64 | None:
-    return None if target_m is None else frozen_array(target_m, (3,), np.float64, "target_m")
+def _checked_id(first_id: int) -> int:
+    if not isinstance(first_id, (int, np.integer)) or isinstance(first_id, bool) or first_id < 1:
+        raise ConfigError(
+            f"first_id is {first_id!r}; it must be a whole number from 1: pass another FaceMesher's next_id"
+        )
+    return int(first_id)
+
+
+def _checked_target(target_m: ArrayLike | TargetPlace | None) -> Target:
+    if target_m is None or isinstance(target_m, TargetPlace):
+        return target_m
+    return frozen_array(target_m, (3,), np.float64, "target_m")
 
 
 def _is_time(stamp: object) -> bool:

@@ -14,7 +14,7 @@ from facemesh_ros.topology import ALL_POINTS
 from facemesh_ros.types import Float32, Roi, UInt8
 
 PREFIX = "f"
-"""Ids begin with a letter."""
+"""Of ids that are given none: they begin with a letter."""
 PICTURE_PX = 128
 """Side of the cropped and the aligned picture; REP 155's default."""
 
@@ -37,9 +37,14 @@ _LIDS = (slice(36, 42), slice(42, 48))
 _LANDMARKS = np.array(IBUG68)
 
 
-def face_id(track_id: int) -> str:
-    """Return the id of a face: unique in a run, short, and a name that a topic may have."""
-    return f"{PREFIX}{track_id}"
+def face_id(track_id: int, prefix: str = "") -> str:
+    """Return the id of a face: unique in a run, short, and a name that a topic may have.
+
+    Args:
+        track_id: positive.
+        prefix: sets it apart from those that others give at the same time; empty for PREFIX.
+    """
+    return f"{prefix or PREFIX}{track_id}"
 
 
 def region(points: Float32, size_wh: tuple[int, int]) -> tuple[float, float, float, float]:

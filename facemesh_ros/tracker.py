@@ -33,7 +33,8 @@ MUCH_LARGER = 1.5
 class Tracker:
     """The faces in view, and those that left a moment ago."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, first_id: int = 1) -> None:
+        """Begin with nobody; new faces are numbered from ``first_id`` on."""
         self.config = config
         self._followed: tuple[Track, ...] = ()
         """Seen in the last image: by id, then those not confirmed yet in the order in which they were found."""
@@ -50,7 +51,8 @@ class Tracker:
         """Regions that were offered and turned out to be no faces."""
         self._doubtful: tuple[Roi, ...] = ()
         """Around meshes of the last image that were taken for no face."""
-        self._next_id = 1
+        self.next_id = first_id
+        """Of the next new face."""
 
     @property
     def tracks(self) -> tuple[Track, ...]:
@@ -228,8 +230,8 @@ class Tracker:
         named = []
         for track in self._followed:
             if track.track_id == UNCONFIRMED and track.hits >= self.config.tracker.min_hits:
-                named.append(replace(track, track_id=self._next_id))
-                self._next_id += 1
+                named.append(replace(track, track_id=self.next_id))
+                self.next_id += 1
             else:
                 named.append(track)
         named.sort(key=lambda track: (track.track_id == UNCONFIRMED, track.track_id))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from typing import Any, TypeVar, cast
@@ -14,6 +15,16 @@ from facemesh_ros.errors import ConfigError
 
 Value = bool | int | float | str
 T = TypeVar("T", bound="Section")
+
+
+@dataclass(frozen=True)
+class Form:
+    """What a text must look like."""
+
+    pattern: str
+    """Regular expression that the whole text matches."""
+    words: str
+    """The same, to be read."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +42,8 @@ class Tunable:
     """Inclusive bounds of a number."""
     choices: tuple[str, ...]
     """The allowed words of a text; empty for any, and for other types."""
+    form: Form | None
+    """Of a text; None for any, and for other types."""
     live: bool
     """May change while the node is active; otherwise it is read when the networks are loaded."""
 
@@ -52,7 +65,8 @@ class Tunable:
 
     def _within(self, value: Value) -> bool:
         if isinstance(value, str):
-            return not self.choices or value in self.choices
+            is_choice = not self.choices or value in self.choices
+            return is_choice and (self.form is None or re.fullmatch(self.form.pattern, value) is not None)
         low = -math.inf if self.low is None else self.low
         high = math.inf if self.high is None else self.high
         return isinstance(value, bool) or low <= value <= high  # NaN fails both comparisons
@@ -61,6 +75,8 @@ class Tunable:
         """Say in words which values are allowed."""
         if self.choices:
             return "one of " + ", ".join(self.choices)
+        if self.form is not None:
+            return self.form.words
         if isinstance(self.default, bool):
             return "true or false"
         if isinstance(self.default, str):
@@ -77,12 +93,13 @@ def tunable(
     bounds: tuple[float, float] | None = None,
     unit: str = "",
     choices: tuple[str, ...] = (),
+    form: Form | None = None,
     live: bool = True,
 ) -> Any:
     """Make the dataclass field of one tunable; the arguments are those of :class:`Tunable`."""
     low, high = (None, None) if bounds is None else bounds
-    facts = {"description": description, "unit": unit, "low": low, "high": high, "choices": choices, "live": live}
-    return field(default=default, metadata=facts)
+    bounds_and_words = {"low": low, "high": high, "choices": choices, "form": form}
+    return field(default=default, metadata={"description": description, "unit": unit, "live": live, **bounds_and_words})
 
 
 def _described(owner: type[Section], leaf: Field[Any], prefix: str) -> Tunable:

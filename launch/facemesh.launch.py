@@ -43,6 +43,11 @@ def arguments() -> list[DeclareLaunchArgument]:
         ),
         DeclareLaunchArgument("namespace", default_value="", description="Namespace of the node."),
         DeclareLaunchArgument(
+            "id_prefix",
+            default_value="",
+            description="What ids begin with in TF and REP 155; by default as params_file says, else nothing.",
+        ),
+        DeclareLaunchArgument(
             "params_file", default_value=str(CONFIG / "facemesh.yaml"), description="YAML file of parameters."
         ),
         DeclareLaunchArgument(
@@ -70,7 +75,7 @@ def node(given: Mapping[str, str]) -> LifecycleNode:
         executable="facemesh_node",
         name="facemesh_node",
         namespace=given["namespace"],
-        parameters=[given["params_file"], *use_depth(given), *use_sim_time(given)],
+        parameters=[given["params_file"], *use_depth(given), *use_prefix(given), *use_sim_time(given)],
         remappings=list(remapped.items()),
         ros_arguments=["--log-level", given["log_level"]],
         additional_env=large_message_environment(),
@@ -96,6 +101,11 @@ def rviz(given: Mapping[str, str]) -> Node:
 def use_depth(given: Mapping[str, str]) -> list[dict[str, bool]]:
     """Return the parameter where a topic was named."""
     return [{"depth.enabled": True}] if given["depth"] else []
+
+
+def use_prefix(given: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return the parameter where the argument was given, since it overrules that of params_file."""
+    return [{"id_prefix": given["id_prefix"]}] if given["id_prefix"] else []
 
 
 def use_sim_time(given: Mapping[str, str]) -> list[dict[str, bool]]:

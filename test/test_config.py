@@ -19,7 +19,7 @@ def test_every_tunable_is_described_and_bounded_and_its_default_is_allowed(tunab
     assert tunable.description.endswith(".")
     assert tunable.check(tunable.default) == tunable.default
     if isinstance(tunable.default, str):
-        assert tunable.choices or tunable.name.endswith("_frame")
+        assert tunable.choices or tunable.form or tunable.name.endswith("_frame")
     elif not isinstance(tunable.default, bool):
         assert tunable.low < tunable.high
 
@@ -32,6 +32,17 @@ def test_the_bounds_are_allowed_and_what_lies_beyond_is_not(tunable):
     for beyond in (kind(tunable.low - 1), kind(tunable.high + 1)):
         with pytest.raises(ConfigError, match=tunable.name):
             tunable.check(beyond)
+
+
+@pytest.mark.parametrize("prefix", ["", "f", "left_", "Cam2_eye", "a" * 64])
+def test_a_prefix_of_ids_may_be_part_of_a_name(prefix):
+    assert NodeConfig.from_dotted({"id_prefix": prefix}).id_prefix == prefix
+
+
+@pytest.mark.parametrize("prefix", ["7", "_a", "cam1", "a__b", "a__", "a-b", "a/b", "a b", "é", "a\n", "a" * 65, 1])
+def test_a_prefix_of_ids_that_topics_or_frames_cannot_bear_or_that_runs_into_the_id_is_refused(prefix):
+    with pytest.raises(ConfigError, match="id_prefix is .*no digit last"):
+        NodeConfig.from_dotted({"id_prefix": prefix})
 
 
 @pytest.mark.parametrize("config", [Config(), NodeConfig()])

@@ -3,7 +3,7 @@ import pytest
 from made_heads import face, flat, head_m, look, turned
 from scipy.spatial.transform import Rotation
 
-from facemesh_ros import Camera, Config, FaceMesher, HeadPose
+from facemesh_ros import Camera, Config, FaceMesher, HeadPose, TargetPlace
 from facemesh_ros.errors import InputError
 from facemesh_ros.expressions import CLOSED_BELOW, LONGEST_BLINK_S, OPEN_ABOVE, TrackExpressions
 from facemesh_ros.gaze import EYES, HEAD_FROM_REFERENCE
@@ -281,6 +281,54 @@ def test_where_neither_rays_nor_a_pose_tell_there_is_no_gaze():
     assert one.gaze.source == "iris" and np.degrees(one.gaze.angle_rad) < 3.0
 
 
+POSED = face(OPEN, pose=pose_at((0.0, 0.0, 0.8), turned(0, 0)))
+"""Looks into the camera, from 0.8 m."""
+
+
+def target_beside(degrees):
+    """Return a point so far beside the gaze of POSED."""
+    angle = np.radians(degrees)
+    return np.array([0.5 * np.sin(angle), 0.0, 0.8 - 0.5 * np.cos(angle)])
+
+
+def looks(*targets_m, **changes):
+    """Return whether POSED is said to look at the last target, after the others in the images before."""
+    expressions, one = tracks(**changes), POSED
+    for number, target_m in enumerate(targets_m):
+        (one,) = expressions.read([POSED], number / RATE_HZ, target_m)
+    return one.gaze.is_looking
+
+
+@pytest.mark.parametrize("gap", [1, 3])
+def test_an_unknown_target_is_not_told_of_and_leaves_what_is_remembered_as_it_was(gap):
+    unknown = [TargetPlace.UNKNOWN] * gap
+    (one,) = tracks().read([POSED], 0.0, TargetPlace.UNKNOWN)
+    assert one.gaze.angle_rad is None and not one.gaze.is_looking and one.gaze.source == "iris"
+    between = target_beside(17)  # attention begins at 15 degrees and ends at 20
+    assert not looks(between) and not looks(*unknown, between)
+    assert looks(target_beside(5), between) and looks(target_beside(5), *unknown, between)
+    assert not looks(target_beside(25), *unknown, between)
+
+
+def test_a_face_without_a_pose_for_an_image_goes_on_looking_at_its_target():
+    expressions, between = tracks(), target_beside(17)
+    expressions.read([POSED], 0.0, target_beside(5))
+    (lost,) = expressions.read([face(OPEN)], 1 / RATE_HZ, between)
+    (back,) = expressions.read([POSED], 2 / RATE_HZ, between)
+    assert (lost.gaze.is_looking, back.gaze.is_looking) == (False, True)
+
+
+def test_switching_attention_off_forgets_who_looked():
+    expressions, between = tracks(), target_beside(17)
+    expressions.read([POSED], 0.0, target_beside(5))
+    on = expressions.config
+    expressions.config = on.with_dotted({"attention.enabled": False})
+    expressions.read([POSED], 1 / RATE_HZ, between)
+    expressions.config = on
+    (one,) = expressions.read([POSED], 2 / RATE_HZ, between)
+    assert not one.gaze.is_looking
+
+
 def test_values_are_read_only():
     (one,) = film([OPEN])
     with pytest.raises(ValueError, match="read-only"):
@@ -351,6 +399,15 @@ def test_a_reset_forgets_the_expressions_too(mesher, face_rgb):
     assert len(mesher._expressions) == 1
     mesher.reset()
     assert len(mesher._expressions) == 0
+
+
+def test_a_target_may_be_unknown(mesher, face_rgb):
+    for faces in (
+        mesher.process(face_rgb, 4500.0, target_m=TargetPlace.UNKNOWN),
+        mesher.process_still(face_rgb, target_m=TargetPlace.UNKNOWN),
+    ):
+        (one,) = faces
+        assert one.gaze.angle_rad is None and not one.gaze.is_looking
 
 
 @pytest.mark.parametrize("target", [[1.0, 2.0], [0.0, 0.0, np.nan]])

@@ -11,7 +11,7 @@ LAYERS = (
     {"errors"},
     {"checks"},
     {"types", "tunables"},
-    {"config", "topology", "distortion"},
+    {"config", "topology", "distortion", "target"},
     {"geometry", "filters", "models", "warp", "identity", "exposure", "lens", "head"},
     {"session", "track", "views", "procrustes", "shapes", "virtual_camera"},
     {"gaze", "likelihood"},

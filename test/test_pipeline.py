@@ -86,6 +86,20 @@ def test_after_a_reset_the_same_face_has_a_new_id_at_once(mesher, face_rgb):
     assert after.track_id > before.track_id
 
 
+def test_a_mesher_that_takes_the_place_of_another_goes_on_with_its_ids(mesher, face_rgb):
+    (before,) = mesher.process(face_rgb, 0.0)
+    other = FaceMesher(mesher.config, first_id=mesher.next_id)
+    (after,) = other.process(face_rgb, 0.0)
+    assert (after.track_id, other.next_id) == (before.track_id + 1, before.track_id + 2)
+    assert [face.track_id for face in other.process_still(face_rgb)] == [1]
+
+
+@pytest.mark.parametrize("first_id", [0, -1, 1.0, True, "1", None])
+def test_a_first_id_that_is_none_is_refused(first_id):
+    with pytest.raises(ConfigError, match="first_id"):
+        FaceMesher(first_id=first_id)
+
+
 def test_two_faces_get_two_ids_and_keep_them(networks, moving_face):
     mesher = FaceMesher(Config.from_dotted({"device": "cpu"}))
     left_ids = set()

@@ -33,6 +33,10 @@ def test_ids_are_unique():
     assert len({rep155.face_id(number) for number in range(1, 500)}) == 499
 
 
+def test_an_id_may_have_another_prefix():
+    assert rep155.face_id(7, "left_") == "left_7"
+
+
 def test_the_region_holds_the_mesh():
     xmin, ymin, xmax, ymax = rep155.region(mesh(), SIZE_WH)
     shares = (mesh()[:, :2] + 0.5) / SIZE_WH

@@ -10,6 +10,7 @@ from facemesh_ros.ros.cameras import Cameras
 from facemesh_ros.ros.depths import Depths
 from facemesh_ros.ros.diagnostics import Tally
 from facemesh_ros.ros.target import Target
+from facemesh_ros.ros.transforms import frames_of
 
 
 @dataclass(frozen=True)
@@ -22,9 +23,13 @@ class Companions:
 
     @classmethod
     def of(cls, config: NodeConfig, tally: Tally, warn: Callable[[str], None]) -> Companions:
-        """Make empty ones."""
+        """Make empty ones.
+
+        Raises:
+            ConfigError: the target of attention is one of the node's own frames.
+        """
         return cls(
             Cameras(warn),
             Depths(config.depth.tolerance_s, tally, warn),
-            Target(config.attention.target_frame, warn),
+            Target(config.attention.target_frame, warn, frames_of(config.id_prefix)),
         )

@@ -3,58 +3,61 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
-from collections.abc import Iterator
-from typing import NamedTuple
+import time
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from geometry_msgs.msg import TransformStamped
-from scipy.spatial.transform import Rotation
 from tf2_msgs.msg import TFMessage
 
-from facemesh_ros.ros.convert import stamp_nanoseconds
+from facemesh_ros.ros.links import History, Link
+from facemesh_ros.ros.throttle import Throttle
 from facemesh_ros.types import Float64
 
-KEPT = 100
-"""Transforms kept of each moving frame: a second at 100 Hz."""
-OLDEST_S = 1.0
-"""A moving frame whose nearest transform is farther from the image's stamp is not where it says."""
+SILENT_S = 10.0
+"""A moving frame of which nothing was heard for so long is forgotten; tf2 keeps transforms as long."""
 DEEPEST = 100
 """Frames between one and its root; more are a circle."""
-
-
-class _Link(NamedTuple):
-    """A frame in its parent at one time."""
-
-    stamp_ns: int
-    transform: TransformStamped
 
 
 class FrameTree:
     """The latest transforms. Any thread may call any method."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        warn: Callable[[str], None],
+        is_own: Callable[[str], object],
+        clock_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Begin with none.
+
+        Args:
+            warn: told, now and then, of transforms that are none.
+            is_own: says of a frame whether the node publishes it itself: what it puts out is not to come in again.
+            clock_s: the time at which transforms come in, s.
+        """
+        self._warn = warn
+        self._is_own = is_own
+        self._clock_s = clock_s
+        self._throttle = Throttle()
         self._lock = threading.Lock()
-        self._fixed: dict[str, TransformStamped] = {}
-        self._moving: dict[str, deque[_Link]] = {}
+        self._fixed: dict[str, Link] = {}
+        self._moving: dict[str, History] = {}
 
     def put(self, message: TFMessage) -> None:
         """Take over what was published on /tf."""
-        with self._lock:
-            for one in message.transforms:
-                links = self._moving.setdefault(one.child_frame_id, deque(maxlen=KEPT))
-                links.append(_Link(stamp_nanoseconds(one.header.stamp), one))
+        for stamped, link in self._links(message, "/tf"):
+            with self._lock:
+                self._history(stamped.child_frame_id).add(link)
 
     def put_static(self, message: TFMessage) -> None:
         """Take over what was published on /tf_static."""
-        with self._lock:
-            self._fixed |= {one.child_frame_id: one for one in message.transforms}
+        for stamped, link in self._links(message, "/tf_static"):
+            with self._lock:
+                self._fixed[stamped.child_frame_id] = link
 
     def position_m(self, frame: str, of: str, stamp_ns: int) -> Float64 | None:
-        """Return where the origin of ``of`` is in ``frame`` at a time, (3,) m; None where that is not known.
-
-        Of a moving frame the transform nearest in time counts, without interpolation.
-        """
+        """Return where the origin of ``of`` is in ``frame`` at a time, (3,) m; None where that is not known."""
         if frame == of:
             return np.zeros(3)
         with self._lock:
@@ -65,37 +68,47 @@ class FrameTree:
         turn, position = top_from_frame[:3, :3], top_from_frame[:3, 3]
         return np.asarray(turn.T @ (top_from_other[:3, 3] - position), np.float64)
 
+    def _links(self, message: TFMessage, topic: str) -> Iterator[tuple[TransformStamped, Link]]:
+        """Give the transforms of a message that are others' and sound; warn of what is not sound."""
+        others = (stamped for stamped in message.transforms if not self._is_own(stamped.child_frame_id))
+        for stamped in others:
+            link = Link.of(stamped)
+            if link is not None:
+                yield stamped, link
+            elif self._throttle.is_due("unsound"):
+                self._warn(
+                    f"{topic} has a transform of {stamped.child_frame_id!r} in {stamped.header.frame_id!r} that is "
+                    "none (NaN, infinity, a quaternion whose length is not 1, a frame in itself): it is left out, as "
+                    "by tf2; look for its publisher"
+                )
+
+    def _history(self, child: str) -> History:
+        """Return what is known of a moving frame; at the first of a new one, forget those that have fallen silent."""
+        now_s = self._clock_s()
+        if child not in self._moving:
+            self._moving = {name: one for name, one in self._moving.items() if now_s - one.heard_s <= SILENT_S}
+            self._moving[child] = History(now_s)
+        history = self._moving[child]
+        history.heard_s = now_s
+        return history
+
     def _climbed(self, frame: str, stamp_ns: int) -> tuple[str, Float64]:
         """Return the highest frame that is known above one, and the (4, 4) transform that takes points there."""
         top_from_frame = np.eye(4)
-        for parent, parent_from_child in self._way_up(frame, stamp_ns):
-            frame, top_from_frame = parent, parent_from_child @ top_from_frame
+        for link in self._way_up(frame, stamp_ns):
+            frame, top_from_frame = link.parent, link.matrix() @ top_from_frame
         return frame, top_from_frame
 
-    def _way_up(self, frame: str, stamp_ns: int) -> Iterator[tuple[str, Float64]]:
+    def _way_up(self, frame: str, stamp_ns: int) -> Iterator[Link]:
         for _ in range(DEEPEST):
-            transform = self._transform(frame, stamp_ns)
-            if transform is None:
+            link = self._link(frame, stamp_ns)
+            if link is None:
                 return
-            frame = transform.header.frame_id
-            yield frame, _matrix(transform)
+            yield link
+            frame = link.parent
 
-    def _transform(self, child: str, stamp_ns: int) -> TransformStamped | None:
+    def _link(self, child: str, stamp_ns: int) -> Link | None:
         if child in self._fixed:
             return self._fixed[child]
-        links = self._moving.get(child)
-        if not links:
-            return None
-        nearest = min(links, key=lambda link: abs(link.stamp_ns - stamp_ns))
-        return nearest.transform if abs(nearest.stamp_ns - stamp_ns) <= 1e9 * OLDEST_S else None
-
-
-def _matrix(stamped: TransformStamped) -> Float64:
-    """Return parent_from_child, (4, 4)."""
-    place, turn = stamped.transform.translation, stamped.transform.rotation
-    quaternion_xyzw = np.array([turn.x, turn.y, turn.z, turn.w])
-    parent_from_child = np.eye(4)
-    if quaternion_xyzw.any():
-        parent_from_child[:3, :3] = Rotation.from_quat(quaternion_xyzw).as_matrix()
-    parent_from_child[:3, 3] = place.x, place.y, place.z
-    return parent_from_child
+        history = self._moving.get(child)
+        return None if history is None else history.at(stamp_ns)

@@ -15,9 +15,10 @@ from facemesh_ros.msg import FaceMeshArray
 from facemesh_ros.ros.companions import Companions
 from facemesh_ros.ros.convert import array_message, compressed_rgb, image_rgb, stamp_seconds
 from facemesh_ros.ros.headers import Headers, Order
-from facemesh_ros.ros.target import without_target
+from facemesh_ros.ros.quaternion import SteadySigns
 from facemesh_ros.ros.timing import StageTimer
-from facemesh_ros.types import Camera, Face, Float32, Float64, UInt8
+from facemesh_ros.target import Target
+from facemesh_ros.types import Camera, Face, Float32, UInt8
 
 ImageMessage: TypeAlias = Image | CompressedImage
 Stage: TypeAlias = Callable[[str], AbstractContextManager[object]]
@@ -30,13 +31,17 @@ class Mesher(Protocol):
 
     device: str
 
+    @property
+    def next_id(self) -> int:
+        """The id of the next new face."""
+
     def process(
         self,
         image_rgb: UInt8,
         stamp: float,
         camera: Camera | None = None,
         depth_m: Float32 | None = None,
-        target_m: Float64 | None = None,
+        target_m: Target = None,
     ) -> tuple[Face, ...]:
         """Return the faces in the next image."""
 
@@ -45,6 +50,13 @@ class Mesher(Protocol):
 
     def reset(self) -> None:
         """Forget all tracks."""
+
+
+class MakeMesher(Protocol):
+    """What makes a mesher for the node, such as the class :class:`facemesh_ros.FaceMesher`."""
+
+    def __call__(self, config: Config, stage: Stage, *, first_id: int) -> Mesher:
+        """Load the networks; new faces are numbered from ``first_id`` on."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +76,7 @@ class Result:
     image_rgb: UInt8
     """(H, W, 3) uint8 RGB, read-only."""
     faces: Sequence[Face]
-    target_m: Float64 | None = None
-    """(3,) m in the camera's optical frame: the target of attention; None for the camera."""
+    target_m: Target = None
 
 
 class FrameProcessor:
@@ -77,12 +88,18 @@ class FrameProcessor:
         self._timer = timer
         self._companions = companions
         self._headers = Headers(warn)
+        self._signs: SteadySigns[int] = SteadySigns()
         self._lock = threading.Lock()
 
     @property
     def device(self) -> str:
         """What the networks run on."""
         return self._mesher.device
+
+    @property
+    def next_id(self) -> int:
+        """The id of the next new face."""
+        return self._mesher.next_id
 
     def process(self, frame: Frame, dropped: int) -> Result | None:
         """Find the faces; ``dropped`` is how many images were skipped so far. None for an image that came too late.
@@ -100,17 +117,24 @@ class FrameProcessor:
             depth = self._companions.depths.partner_of(header.stamp)
         with self._timer.stage("decode"):
             depth_m = None if depth is None else self._companions.depths.metres(depth, size_wh)
-        aim = self._companions.target.aim(header)
+        target_m = self._companions.target.place_m(header)
         with self._lock:
             order = self._headers.order(header)
             if order is Order.LATE:
                 return None
             if order is Order.ANEW:
                 self._mesher.reset()
-            faces = self._mesher.process(image, stamp_seconds(header), camera, depth_m, aim.place_m)
-        faces = faces if aim.is_known else without_target(faces)
+            faces = self._mesher.process(image, stamp_seconds(header), camera, depth_m, target_m)
         array = array_message(faces, header, size_wh, self._timer.result_ms(), dropped)
-        return Result(array, image, faces, aim.place_m)
+        self._keep_signs(array)
+        return Result(array, image, faces, target_m)
+
+    def _keep_signs(self, array: FaceMeshArray) -> None:
+        """Give the quaternion of every head the sign that it had in the image before."""
+        turns = {face.id: face.head_pose.pose.orientation for face in array.faces if face.pose_valid}
+        kept = self._signs.kept({track_id: (q.x, q.y, q.z, q.w) for track_id, q in turns.items()})
+        for track_id, turn in turns.items():
+            turn.x, turn.y, turn.z, turn.w = kept[track_id]
 
     def configure(self, config: Config) -> None:
         """Go on with other live settings, from the next image on.

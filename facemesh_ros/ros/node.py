@@ -28,7 +28,7 @@ from facemesh_ros.errors import FaceMeshError
 from facemesh_ros.pipeline import FaceMesher
 from facemesh_ros.ros.companions import Companions
 from facemesh_ros.ros.diagnostics import PERIOD_S, Report, Tally, status
-from facemesh_ros.ros.frames import FrameProcessor, Mesher, Stage
+from facemesh_ros.ros.frames import FrameProcessor, MakeMesher
 from facemesh_ros.ros.inputs import Topics
 from facemesh_ros.ros.outputs import Outputs
 from facemesh_ros.ros.params import Parameters
@@ -67,7 +67,7 @@ def _transition(step: Transition) -> Callable[[FaceMeshNode, LifecycleState], Tr
 class FaceMeshNode(LifecycleNode):
     """Publish the meshes of the faces in a stream of images."""
 
-    def __init__(self, make_mesher: Callable[[Config, Stage], Mesher] = FaceMesher, **options: Any) -> None:
+    def __init__(self, make_mesher: MakeMesher = FaceMesher, **options: Any) -> None:
         """Declare parameters and publishers; nothing is loaded or subscribed to yet.
 
         Args:
@@ -80,6 +80,8 @@ class FaceMeshNode(LifecycleNode):
         super().__init__(NAME, automatically_declare_parameters_from_overrides=True, **options)
         self._make_mesher = make_mesher
         self._processor: FrameProcessor | None = None
+        self._next_id = 1
+        """Of the first new face after the next configuration: ids are never used again while the node runs."""
         self._stream: Stream | None = None
         self._is_active = False
         self._is_shut_down = False
@@ -113,7 +115,7 @@ class FaceMeshNode(LifecycleNode):
         config = self._settings.config
         self._timer = StageTimer()
         self._companions = Companions.of(self._settings.node_config, self._tally, self.get_logger().warning)
-        mesher = self._make_mesher(config, self._timer.stage)
+        mesher = self._make_mesher(config, self._timer.stage, first_id=self._next_id)
         self._processor = FrameProcessor(mesher, self._timer, self._companions, self.get_logger().warning)
         self._outputs.publish_topology(config.mesh.network)
         self.get_logger().info(f"network {config.mesh.network} is ready on {mesher.device}")
@@ -136,7 +138,7 @@ class FaceMeshNode(LifecycleNode):
     @_transition
     def on_cleanup(self, _: LifecycleState) -> None:
         """Free the networks."""
-        self._processor = None
+        self._free()
 
     @_transition
     def on_shutdown(self, _: LifecycleState) -> None:
@@ -161,7 +163,11 @@ class FaceMeshNode(LifecycleNode):
         try:
             self._close_stream()
         finally:
-            self._processor = None
+            self._free()
+
+    def _free(self) -> None:
+        if self._processor is not None:
+            self._next_id, self._processor = self._processor.next_id, None
 
     def _open_stream(self) -> None:
         assert self._processor is not None

@@ -48,7 +48,8 @@ class Outputs:
 
     def open(self) -> None:
         """Begin a stream."""
-        self._bridge.open(self._config().rep155.enabled)
+        config = self._config()
+        self._bridge.open(config.rep155.enabled, not config.attention.target_frame, config.id_prefix)
 
     def publish(self, result: Result) -> None:
         """Send the faces; draw them only if somebody looks."""
@@ -62,7 +63,7 @@ class Outputs:
             self._debug_image.publish(bgr8_message(picture, result.array.header))
 
     def _publish_transforms(self, result: Result) -> None:
-        prefix = PREFIX if self._bridge.is_open else ""
+        prefix = self._config().id_prefix or (PREFIX if self._bridge.is_open else "")
         message = self._transforms.message(result.faces, result.array.header, result.target_m, prefix)
         if message is not None:
             self._tf.publish(message)

@@ -26,7 +26,7 @@ TUNABLES: dict[str, Tunable] = {tunable.name: tunable for tunable in Config.tuna
 def descriptor(tunable: Tunable) -> ParameterDescriptor:
     """Describe a tunable to ROS: text with the unit, range, allowed words, and when it may change."""
     unit = f" [{tunable.unit}]" if tunable.unit else ""
-    constraints = [] if not tunable.choices else [tunable.allowed()]
+    constraints = [tunable.allowed()] if tunable.choices or tunable.form else []
     if not tunable.live:
         constraints.append("set before the start" if tunable.name in AT_START else "changes only while unconfigured")
     return ParameterDescriptor(

@@ -38,6 +38,7 @@ class Ros4HriBridge:
         self._messages: ModuleType | None = None
         self._tracked: Any = None
         self._gazing: Any = None
+        self._prefix = ""
         self._of_faces: dict[str, dict[str, Any]] = {}
         self._last: Header | None = None
 
@@ -46,8 +47,13 @@ class Ros4HriBridge:
         """Whether faces are published."""
         return self._messages is not None
 
-    def open(self, is_wanted: bool) -> None:
-        """Begin, if the bridge is wanted and hri_msgs is there; say so if only the latter fails."""
+    def open(self, is_wanted: bool, robot_is_target: bool, prefix: str = "") -> None:
+        """Begin, if the bridge is wanted and hri_msgs is there; say so if only the latter fails.
+
+        Who looks at the target of attention gazes at the robot only where that is the target. Ids begin with
+        ``prefix``, as :func:`facemesh_ros.rep155.face_id` has it.
+        """
+        self._prefix = prefix
         self._messages = hri_messages() if is_wanted else None
         if is_wanted and self._messages is None:
             self._warn(
@@ -56,14 +62,14 @@ class Ros4HriBridge:
             )
         if self._messages is not None:
             self._tracked = self._publisher(self._messages.IdsList, f"{FACES}/tracked")
-            self._gazing = self._publisher(self._messages.Gaze, GAZING)
+            self._gazing = self._publisher(self._messages.Gaze, GAZING) if robot_is_target else None
 
     def publish(self, faces: Iterable[Face], header: Header, image_rgb: UInt8) -> None:
         """Send the faces of one image; what nobody listens to is not made."""
         if self._messages is None:
             return
         self._last = header
-        present = {rep155.face_id(face.track_id): face for face in faces}
+        present = {rep155.face_id(face.track_id, self._prefix): face for face in faces}
         for name in self._of_faces.keys() - present.keys():
             self._drop(name)
         self._tracked.publish(self._messages.IdsList(header=header, ids=list(present)))
@@ -77,7 +83,7 @@ class Ros4HriBridge:
         self._tracked.publish(self._messages.IdsList(header=Header() if self._last is None else self._last, ids=[]))
         for name in list(self._of_faces):
             self._drop(name)
-        for publisher in (self._tracked, self._gazing):
+        for publisher in filter(None, (self._tracked, self._gazing)):
             self._node.destroy_publisher(publisher)
         self._messages = self._last = None
 
@@ -95,7 +101,7 @@ class Ros4HriBridge:
         for kind, publisher in self._of_faces[name].items():
             if publisher.get_subscription_count():
                 publisher.publish(made[kind]())
-        if face.gaze is not None and face.gaze.is_looking:
+        if self._gazing is not None and face.gaze is not None and face.gaze.is_looking:
             self._gazing.publish(self._messages.Gaze(header=header, sender=name, receiver=""))
 
     def _publishers_of(self, name: str) -> dict[str, Any]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable
 from typing import Any
 
 from rclpy.node import Node
@@ -11,39 +10,39 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 
+from facemesh_ros.errors import ConfigError
 from facemesh_ros.ros.convert import stamp_nanoseconds
 from facemesh_ros.ros.frame_tree import FrameTree
 from facemesh_ros.ros.throttle import Throttle
-from facemesh_ros.types import Face, Float64
+from facemesh_ros.target import Target as Place
+from facemesh_ros.target import TargetPlace
 
 DEPTH = 100
-
-
-@dataclass(frozen=True, eq=False)
-class Aim:
-    """Where the target is in one image."""
-
-    place_m: Float64 | None
-    """(3,) m in the camera's optical frame; None for the camera."""
-    is_known: bool = True
-
-
-CAMERA = Aim(None)
-UNKNOWN = Aim(None, is_known=False)
 
 
 class Target:
     """The target of attention, followed while somebody listens for it."""
 
-    def __init__(self, frame: str, warn: Callable[[str], None]) -> None:
-        """Begin with no transforms; ``warn`` is told, now and then, that the place of ``frame`` is not known.
+    def __init__(self, frame: str, warn: Callable[[str], None], is_own: Callable[[str], object]) -> None:
+        """Begin with no transforms.
 
-        An empty ``frame`` is the camera.
+        Args:
+            frame: empty for the camera.
+            warn: told, now and then, that the place of ``frame`` is not known.
+            is_own: says of a frame whether the node publishes it itself.
+
+        Raises:
+            ConfigError: ``frame`` is such a one.
         """
+        if is_own(frame):
+            raise ConfigError(
+                f"attention.target_frame is {frame!r}, a name that this node gives to its own faces, whose place it "
+                "knows only afterwards; name another frame or, if another node publishes this one, set id_prefix"
+            )
         self._frame = frame
         self._warn = warn
         self._throttle = Throttle()
-        self._tree = FrameTree()
+        self._tree = FrameTree(warn, is_own)
 
     def listen(self, node: Node) -> list[Any]:
         """Subscribe to transforms, if they are needed; return the subscriptions, which the caller destroys."""
@@ -56,24 +55,16 @@ class Target:
             node.create_subscription(TFMessage, "/tf_static", self._tree.put_static, fixed),
         ]
 
-    def aim(self, header: Header) -> Aim:
-        """Return where the target is in the image of this header."""
+    def place_m(self, header: Header) -> Place:
+        """Return where the target is in the image of this header, in its frame."""
         if not self._frame:
-            return CAMERA
+            return None
         place_m = self._tree.position_m(header.frame_id, self._frame, stamp_nanoseconds(header.stamp))
         if place_m is not None:
-            return Aim(place_m)
+            return place_m
         if self._throttle.is_due("unknown"):
             self._warn(
                 f"/tf and /tf_static do not say where attention.target_frame {self._frame!r} is in {header.frame_id!r} "
                 "at the image's time: until they do, attention is not told"
             )
-        return UNKNOWN
-
-
-def without_target(faces: Iterable[Face]) -> tuple[Face, ...]:
-    """Return the faces with nothing said of what they look at."""
-    return tuple(
-        face if face.gaze is None else replace(face, gaze=replace(face.gaze, angle_rad=None, is_looking=False))
-        for face in faces
-    )
+        return TargetPlace.UNKNOWN

@@ -3,31 +3,39 @@
 face_<id>   in the image's frame: the head, from the sellion; x out of the face, y to the person's left, z up.
 gaze_<id>   in face_<id>, with the same origin: z along the gaze, x right, y down; without a gaze, z is the face's x.
 focus_<id>  in gaze_<id>, turned like it: where the gaze passes the target that the person looks at; only while so.
+
+An id is that of the message after a prefix: /tf is one for all nodes, and each numbers its faces from 1.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 from geometry_msgs.msg import TransformStamped
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 
+from facemesh_ros.rep155 import PREFIX
 from facemesh_ros.ros.convert import stamp_nanoseconds
-from facemesh_ros.ros.quaternion import quaternion_xyzw
+from facemesh_ros.ros.quaternion import Quaternion, SteadySigns, quaternion_xyzw
+from facemesh_ros.target import Target, TargetPlace
 from facemesh_ros.types import Face, Float64, Gaze
 
-Quaternion: TypeAlias = tuple[float, float, float, float]
-
+KINDS = ("face", "gaze", "focus")
 HEAD_FROM_AHEAD = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
 """Rotation of a gaze along the head's x: REP 155's roll, pitch, yaw of -pi/2, 0, -pi/2."""
 UNTURNED = (0.0, 0.0, 0.0, 1.0)
 _STEEPEST = 1e-6
 """Sine between a gaze and the head's z below which the gaze does not tell where right and down are."""
+
+
+def frames_of(id_prefix: str) -> Callable[[str], object]:
+    """Return what tells whether a frame may be one that a node with this ``id_prefix`` publishes."""
+    return re.compile(rf"({'|'.join(KINDS)})_{id_prefix or f'{PREFIX}?'}[0-9]+").fullmatch
 
 
 @dataclass(frozen=True)
@@ -45,15 +53,15 @@ class FaceTransforms:
 
     def __init__(self) -> None:
         self._stamp_ns: int | None = None
-        self._turns_xyzw: dict[str, Quaternion] = {}
+        self._signs: SteadySigns[str] = SteadySigns()
 
     def message(
-        self, faces: Iterable[Face], header: Header, target_m: Float64 | None = None, prefix: str = ""
+        self, faces: Iterable[Face], header: Header, target_m: Target = None, prefix: str = ""
     ) -> TFMessage | None:
         """Return the transforms of the faces that have a pose; None where there is nothing to be sent.
 
-        An image with the stamp of the one before gets none: TF refuses a second transform of a frame at one time. A
-        jump back begins a new stream, in which the library has given new ids.
+        An image with the stamp of the one before gets none: TF refuses a second transform of a frame at one time. So
+        does one whose frame has no name. A jump back begins a new stream, in which the library has given new ids.
 
         Args:
             faces: of one image.
@@ -62,25 +70,19 @@ class FaceTransforms:
             prefix: goes before the ids in the names of the frames.
         """
         stamp_ns = stamp_nanoseconds(header.stamp)
-        if stamp_ns == self._stamp_ns:
+        if stamp_ns == self._stamp_ns or not header.frame_id:
             return None
         self._stamp_ns = stamp_ns
         links = [link for face in faces for link in _links(face, header.frame_id, target_m, prefix)]
-        steady = {link.child: self._with_sign_kept(link) for link in links}
-        self._turns_xyzw = steady
+        steady = self._signs.kept({link.child: link.turn_xyzw for link in links})
         transforms = [_stamped(link, steady[link.child], header) for link in links]
         return TFMessage(transforms=transforms) if transforms else None
 
-    def _with_sign_kept(self, link: _Link) -> Quaternion:
-        x, y, z, w = link.turn_xyzw
-        lx, ly, lz, lw = self._turns_xyzw.get(link.child, link.turn_xyzw)
-        return (-x, -y, -z, -w) if lx * x + ly * y + lz * z + lw * w < 0.0 else (x, y, z, w)
 
-
-def _links(face: Face, camera_frame: str, target_m: Float64 | None, prefix: str) -> Iterator[_Link]:
+def _links(face: Face, camera_frame: str, target_m: Target, prefix: str) -> Iterator[_Link]:
     if face.pose is None:
         return
-    head, gaze, focus = (f"{kind}_{prefix}{face.track_id}" for kind in ("face", "gaze", "focus"))
+    head, gaze, focus = (f"{kind}_{prefix}{face.track_id}" for kind in KINDS)
     pose, head_from_gaze = face.pose.camera_from_head, _head_from_gaze(face.gaze)
     x, y, z = pose[:3, 3].tolist()
     yield _Link(camera_frame, head, (x, y, z), quaternion_xyzw(pose[:3, :3]))
@@ -101,9 +103,9 @@ def _head_from_gaze(gaze: Gaze | None) -> Float64:
     return np.array([[y / level, x * z / level, x], [-x / level, y * z / level, y], [0.0, -level, z]])
 
 
-def _focus_m(gaze: Gaze | None, target_m: Float64 | None) -> float | None:
-    """Return how far along the gaze its target is passed, m; None unless it is looked at and the face has a place."""
-    if gaze is None or not gaze.is_looking or gaze.origin_m is None:
+def _focus_m(gaze: Gaze | None, target_m: Target) -> float | None:
+    """Return how far along the gaze its target is passed, m; None unless it is looked at and both have a place."""
+    if gaze is None or not gaze.is_looking or gaze.origin_m is None or isinstance(target_m, TargetPlace):
         return None
     way = -gaze.origin_m if target_m is None else target_m - gaze.origin_m
     return max(float(gaze.direction @ way), 0.0)

@@ -30,8 +30,8 @@ class FakeMesher:
 
     device = "cpu"
 
-    def __init__(self, config, stage):
-        self.config = config
+    def __init__(self, config, stage, first_id=1):
+        self.config, self.first_id, self.next_id = config, first_id, first_id
         self.stage = stage
         self.depths, self.targets = [], []
         self.images, self.stamps, self.cameras, self.resets = [], [], [], 0
@@ -130,8 +130,8 @@ class Rig:
         self.executor.shutdown()
         self.context.shutdown()
 
-    def make_mesher(self, config, stage):
-        self.meshers.append(FakeMesher(config, stage))
+    def make_mesher(self, config, stage, first_id):
+        self.meshers.append(FakeMesher(config, stage, first_id))
         return self.meshers[-1]
 
     @property

@@ -3,12 +3,14 @@
 import threading
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed here: make setup")
 pytest.importorskip("facemesh_ros.msg", reason="the messages are not built: make setup")
 
-from rig import DEADLINE_S, FakeMesher, image_message, stamp
+from rig import DEADLINE_S, FakeMesher, a_face, image_message, placed, stamp
+from scipy.spatial.transform import Rotation
 
 from facemesh_ros.config import Config, NodeConfig
 from facemesh_ros.errors import InputError
@@ -92,6 +94,25 @@ def test_an_image_that_cannot_be_read_does_not_reach_the_library(process, mesher
     with pytest.raises(InputError, match="bgr7"):
         process.processor.process(Frame(message, 0.0), dropped=0)
     assert mesher.stamps == []
+
+
+FRONTAL = Rotation.from_matrix([[0, 1, 0], [0, 0, -1], [-1, 0, 0]])
+"""camera_from_head of a head that looks into the camera: all parts of its quaternion are of one size."""
+
+
+@pytest.mark.parametrize(("axis", "step_deg"), [("x", 20), ("z", 20), ("y", 1)])
+def test_the_heads_quaternion_keeps_its_sign_however_the_head_turns(process, mesher, axis, step_deg):
+    quaternions = []
+    for number, degrees in enumerate((0, -1, 1, *range(0, 720, step_deg))):
+        mesher.faces = (placed(a_face(), turn=Rotation.from_euler(axis, degrees, degrees=True) * FRONTAL), a_face())
+        (result,) = process(float(number))
+        turn = result.array.faces[0].head_pose.pose.orientation
+        quaternions.append([turn.x, turn.y, turn.z, turn.w])
+        assert Rotation.from_quat(quaternions[-1]).as_matrix() == pytest.approx(
+            mesher.faces[0].pose.camera_from_head[:3, :3]
+        )
+    steps = np.einsum("ij,ij->i", quaternions[1:], quaternions[:-1])
+    assert steps.min() > 0.9
 
 
 class WaitingCameras:

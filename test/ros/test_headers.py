@@ -5,6 +5,7 @@ import pytest
 pytest.importorskip("rclpy", reason="ROS 2 is not installed here: make setup")
 pytest.importorskip("facemesh_ros.msg", reason="the messages are not built: make setup")
 
+from builtin_interfaces.msg import Time
 from rig import stamp
 from std_msgs.msg import Header
 
@@ -45,6 +46,12 @@ def test_an_image_a_little_older_is_late_and_one_much_older_begins_a_new_stream(
     assert orders(headers, *stamps_s) == expected
 
 
+def test_an_image_is_late_by_a_hundred_nanoseconds_too(headers):
+    """Near 1.8e9 s a float does not tell them apart, and TF does."""
+    times = [Time(sec=1_800_000_000, nanosec=nanoseconds) for nanoseconds in (300, 200, 300, 400)]
+    assert [headers.order(Header(stamp=time, frame_id="camera")) for time in times] == [NEXT, LATE, NEXT, NEXT]
+
+
 def test_what_is_forgotten_is_not_looked_back_to(headers):
     orders(headers, 10.0)
     headers.forget()
@@ -74,4 +81,4 @@ def test_stamps_that_stand_still_for_a_moment_are_not_spoken_of(headers, warning
 def test_a_frame_id_that_is_missing_is_said_once(headers, warnings):
     orders(headers, 1.0, 2.0, frame_id="")
     (warning,) = warnings
-    assert "empty header.frame_id" in warning
+    assert "empty header.frame_id" in warning and "no transforms are sent" in warning

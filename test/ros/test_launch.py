@@ -73,6 +73,11 @@ def test_arguments_reach_the_node(start):
     assert (node.namespace, node.parameters, node.ros_arguments) == ("robot", ["mine.yaml"], ["--log-level", "debug"])
 
 
+def test_a_prefix_of_ids_goes_before_that_of_the_parameter_file(start):
+    without, node = start()["facemesh_node"], start(id_prefix="left_")["facemesh_node"]
+    assert node.parameters == [*without.parameters, {"id_prefix": "left_"}]
+
+
 def test_naming_a_depth_topic_makes_the_node_use_it(start):
     without, node = start()["facemesh_node"], start(depth="/camera/aligned_depth")["facemesh_node"]
     assert ("depth", "/camera/aligned_depth") in node.remappings

@@ -59,8 +59,41 @@ def test_the_lifecycle_can_be_gone_through_twice(rig):
         arrays.clear()
 
 
+def test_ids_go_on_after_a_clean_up_and_after_an_error(rig, monkeypatch):
+    node = rig.node()
+    rig.mesher.next_id = 5
+    node.trigger_deactivate()
+    node.trigger_cleanup()
+    assert node.start()
+    assert rig.mesher.first_id == 5
+    rig.mesher.next_id = 9
+    close = node._stream.close
+    monkeypatch.setattr(node._stream, "close", lambda: (close(), 1 / 0))
+    node.trigger_deactivate()
+    assert state_of(rig) == "unconfigured"
+    assert node.start()
+    assert [mesher.first_id for mesher in rig.meshers] == [1, 5, 9]
+
+
+@pytest.mark.models
+def test_a_face_that_is_seen_after_a_clean_up_has_a_new_id(rig, networks, face_rgb):
+    from facemesh_ros.pipeline import FaceMesher
+
+    node, arrays = rig.node({"input.reliability": "reliable"}, FaceMesher), rig.faces()
+    images = rig.publisher(Image, "/image", RELIABLE)
+    for face_id in (1, 2):
+        images.publish(image_message(1.0, face_rgb))
+        rig.until(lambda: arrays and arrays[-1].faces, "a face")
+        assert [face.id for face in arrays[-1].faces] == [face_id]
+        node.trigger_deactivate()
+        node.trigger_cleanup()
+        rig.until(lambda: not arrays[-1].faces, "an empty array")
+        assert node.start()
+        rig.until(images.get_subscription_count, "the node to subscribe")
+
+
 def test_a_network_that_is_missing_keeps_the_node_unconfigured_and_says_the_remedy(rig, capfd):
-    def missing(config, stage):
+    def missing(config, stage, first_id):
         raise ModelError("attention is not installed: facemesh models install")
 
     rig.node(make_mesher=missing, start=False)
@@ -70,7 +103,7 @@ def test_a_network_that_is_missing_keeps_the_node_unconfigured_and_says_the_reme
 
 
 def test_an_unforeseen_error_in_a_transition_is_logged_and_leaves_the_node_unconfigured(rig, capfd):
-    def broken(config, stage):
+    def broken(config, stage, first_id):
         raise ZeroDivisionError("a bug")
 
     node = rig.node(make_mesher=broken, start=False)

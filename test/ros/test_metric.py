@@ -9,13 +9,12 @@ from scipy.spatial.transform import Rotation
 pytest.importorskip("rclpy", reason="ROS 2 is not installed here: make setup")
 pytest.importorskip("facemesh_ros.msg", reason="the messages are not built: make setup")
 
-from geometry_msgs.msg import TransformStamped
-from rig import LATCHED, RELIABLE, a_face, depth_message, image_message, info_message, placed, stamp
+from rig import RELIABLE, a_face, depth_message, image_message, info_message, placed, stamp
 from sensor_msgs.msg import CameraInfo, Image
 from tf2_msgs.msg import TFMessage
 
 from facemesh_ros.ros.convert import info_from_camera
-from facemesh_ros.types import Camera, Gaze
+from facemesh_ros.types import Camera
 
 pytestmark = pytest.mark.ros
 
@@ -158,35 +157,6 @@ def test_bad_depth_is_counted_and_said_and_the_image_goes_through(rig, capfd):
 def test_nobody_subscribes_to_depth_and_tf_unless_asked(rig):
     node = rig.node()
     assert [node.count_subscribers(topic) for topic in ("/depth", "/tf", "/tf_static")] == [0, 0, 0]
-
-
-LOOKING = Gaze((0.0, 0.0, -1.0), (1.0, 0.0, 0.0), "iris", origin_m=(0.0, 0.0, 1.0), angle_rad=0.0, is_looking=True)
-
-
-def test_while_the_target_frame_is_not_known_attention_is_not_told(rig, capfd):
-    rig.node({"attention.target_frame": "screen"})
-    arrays, images = rig.faces(), rig.publisher(Image, "/image")
-    rig.mesher.faces = (replace(a_face(), gaze=LOOKING),)
-    images.publish(image_message(1.0))
-    rig.until(lambda: arrays, "faces")
-    (face,) = arrays[0].faces
-    assert (face.gaze_valid, face.target_valid, face.is_looking) == (True, False, False)
-    assert "attention.target_frame 'screen'" in capfd.readouterr().err
-
-
-def test_the_target_frame_is_looked_up_in_tf(rig):
-    node = rig.node({"attention.target_frame": "screen"})
-    arrays, images = rig.faces(), rig.publisher(Image, "/image")
-    static = rig.publisher(TFMessage, "/tf_static", LATCHED)
-    screen = TransformStamped(child_frame_id="screen")
-    screen.header.frame_id, screen.transform.translation.x = "camera_optical", 0.5
-    static.publish(TFMessage(transforms=[screen]))
-    rig.until(lambda: node._companions.target._tree._fixed, "the transform")
-    rig.mesher.faces = (replace(a_face(), gaze=LOOKING),)
-    images.publish(image_message(1.0))
-    rig.until(lambda: arrays, "faces")
-    np.testing.assert_allclose(rig.mesher.targets, [[0.5, 0.0, 0.0]])
-    assert arrays[0].faces[0].target_valid
 
 
 def test_every_change_of_the_calibration_is_followed(rig):

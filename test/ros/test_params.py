@@ -43,6 +43,7 @@ def test_a_descriptor_says_all_that_is_known(tunable):
     ranges = [(span.from_value, span.to_value) for span in (*described.integer_range, *described.floating_point_range)]
     assert ranges == ([(tunable.low, tunable.high)] if tunable.low is not None else [])
     assert all(choice in described.additional_constraints for choice in tunable.choices)
+    assert not tunable.form or tunable.form.words in described.additional_constraints
 
 
 def test_only_what_is_read_at_the_start_is_read_only():

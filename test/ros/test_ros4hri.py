@@ -71,9 +71,9 @@ def header(seconds=1.0):
     return image_message(seconds).header
 
 
-def opened(node, said=None):
+def opened(node, said=None, robot_is_target=True):
     bridge = Ros4HriBridge(node, [].append if said is None else said.append)
-    bridge.open(True)
+    bridge.open(True, robot_is_target)
     return bridge
 
 
@@ -105,7 +105,7 @@ def test_without_hri_msgs_it_says_so_and_publishes_nothing(monkeypatch):
 def test_it_is_silent_where_it_is_not_wanted(hri_msgs):
     node, said = Node(), []
     bridge = Ros4HriBridge(node, said.append)
-    bridge.open(False)
+    bridge.open(False, robot_is_target=True)
     bridge.publish(faces(1), header(), PICTURE)
     bridge.close()
     assert (node.present, said) == ({}, [])
@@ -155,38 +155,93 @@ def test_what_nobody_listens_to_is_not_made(hri_msgs, monkeypatch):
     assert ids(node) == [["f1"]]
 
 
-def test_who_looks_at_the_target_gazes_at_the_robot(hri_msgs):
+LOOKING = Gaze((0.0, 0.0, -1.0), (1.0, 0.0, 0.0), "iris", angle_rad=0.0, is_looking=True)
+
+
+def test_who_looks_at_the_camera_gazes_at_the_robot(hri_msgs):
     node = Node()
-    looking = Gaze((0.0, 0.0, -1.0), (1.0, 0.0, 0.0), "iris", angle_rad=0.0, is_looking=True)
     one, other = faces(1, 2)
-    opened(node).publish((replace(one, gaze=looking), other), header(), PICTURE)
+    opened(node).publish((replace(one, gaze=LOOKING), other), header(), PICTURE)
     (gaze,) = node.present["/humans/interactions/gazing"].sent
     assert (gaze.sender, gaze.receiver) == ("f1", "")
+
+
+def test_who_looks_at_another_target_is_not_said_to_gaze_at_the_robot(hri_msgs):
+    node = Node()
+    (one,) = faces(1)
+    bridge = opened(node, robot_is_target=False)
+    bridge.publish((replace(one, gaze=LOOKING),), header(), PICTURE)
+    assert ids(node) == [["f1"]]
+    assert "/humans/interactions/gazing" not in node.present
+    bridge.close()
+    assert node.present == {}
+
+
+@pytest.mark.parametrize(("target_frame", "told"), [("", True), ("screen", False)])
+def test_the_node_tells_of_gazes_at_the_robot_while_the_camera_is_the_target(
+    hri_msgs, rig, monkeypatch, target_frame, told
+):
+    made = Node()
+    monkeypatch.setattr(Ros4HriBridge, "_publisher", lambda _, kind, topic: made.create_publisher(kind, topic, None))
+    node = rig.node({"rep155.enabled": True, "attention.target_frame": target_frame})
+    assert ("/humans/interactions/gazing" in made.present) == told
+    monkeypatch.setattr(node, "destroy_publisher", made.destroy_publisher)
+    node.trigger_deactivate()
+    monkeypatch.undo()
+
+
+def test_ids_may_have_another_prefix(hri_msgs):
+    node = Node()
+    bridge = Ros4HriBridge(node, [].append)
+    bridge.open(True, robot_is_target=True, prefix="left_")
+    (one,) = faces(1)
+    bridge.publish((replace(one, gaze=LOOKING),), header(), PICTURE)
+    assert ids(node) == [["left_1"]]
+    assert "/humans/faces/left_1/roi" in node.present
+    assert node.present["/humans/interactions/gazing"].sent[0].sender == "left_1"
 
 
 def test_it_can_be_opened_again(hri_msgs):
     node = Node()
     bridge = opened(node)
     bridge.close()
-    bridge.open(True)
+    bridge.open(True, robot_is_target=True)
     bridge.publish(faces(3), header(), PICTURE)
     assert ids(node) == [["f3"]]
 
 
-def test_in_the_node_tf_bears_the_ids_of_rep_155(hri_msgs, rig, monkeypatch):
+@pytest.mark.parametrize(("id_prefix", "first_id"), [("", "f1"), ("left_", "left_1")])
+def test_in_the_node_tf_bears_the_ids_of_rep_155(hri_msgs, rig, monkeypatch, id_prefix, first_id):
     from rig import placed
     from sensor_msgs.msg import Image
     from tf2_msgs.msg import TFMessage
 
     made = Node()
     monkeypatch.setattr(Ros4HriBridge, "_publisher", lambda _, kind, topic: made.create_publisher(kind, topic, None))
-    node = rig.node({"rep155.enabled": True})
+    node = rig.node({"rep155.enabled": True, "id_prefix": id_prefix})
     tf, images = rig.collect(TFMessage, "/tf"), rig.publisher(Image, "/image")
     rig.mesher.faces = tuple(map(placed, faces(1)))
     images.publish(image_message(1.0))
     rig.until(lambda: tf, "TF")
-    assert [one.child_frame_id for one in tf[0].transforms] == ["face_f1", "gaze_f1"]
+    assert [one.child_frame_id for one in tf[0].transforms] == [f"face_{first_id}", f"gaze_{first_id}"]
     monkeypatch.setattr(node, "destroy_publisher", made.destroy_publisher)
     node.trigger_deactivate()
-    assert ids(made)[-1] == []
+    assert ids(made) == [[first_id], []]
+    last = made.past["/humans/faces/tracked"].sent[-1]
+    assert (last.header.stamp.sec, last.header.frame_id) == (1, "camera_optical")
     monkeypatch.undo()
+
+
+@pytest.mark.parametrize(("id_prefix", "child"), [("", "face_1"), ("left_", "face_left_1")])
+def test_without_hri_msgs_tf_bears_the_ids_of_the_messages_with_their_prefix(rig, monkeypatch, id_prefix, child):
+    from rig import placed
+    from sensor_msgs.msg import Image
+    from tf2_msgs.msg import TFMessage
+
+    monkeypatch.setitem(sys.modules, "hri_msgs", None)
+    rig.node({"rep155.enabled": True, "id_prefix": id_prefix})
+    tf, images = rig.collect(TFMessage, "/tf"), rig.publisher(Image, "/image")
+    rig.mesher.faces = tuple(map(placed, faces(1)))
+    images.publish(image_message(1.0))
+    rig.until(lambda: tf, "TF")
+    assert tf[0].transforms[0].child_frame_id == child

@@ -12,7 +12,7 @@ pytest.importorskip("facemesh_ros.msg", reason="the messages are not built: make
 from rig import a_face, image_message, placed
 
 from facemesh_ros.ros.convert import face_message
-from facemesh_ros.ros.transforms import FaceTransforms
+from facemesh_ros.ros.transforms import FaceTransforms, frames_of
 from facemesh_ros.types import Gaze
 
 pytestmark = pytest.mark.ros
@@ -125,6 +125,12 @@ def test_no_frame_is_sent_twice_at_one_time():
     assert [message is not None for message in sent] == [True, False, True, True]
 
 
+def test_nothing_is_sent_of_an_image_whose_frame_has_no_name():
+    transforms, face = FaceTransforms(), placed(a_face())
+    assert transforms.message([face], image_message(1.0, frame_id="").header) is None
+    assert transforms.message([face], header(1.0)) is not None
+
+
 def test_quaternions_do_not_change_their_sign_while_a_head_turns_round():
     transforms, last = FaceTransforms(), None
     for number, degrees in enumerate(range(0, 720, 20)):
@@ -137,3 +143,15 @@ def test_quaternions_do_not_change_their_sign_while_a_head_turns_round():
 def test_names_may_have_a_prefix():
     message = FaceTransforms().message([placed(a_face())], header(1.0), prefix="f")
     assert frames(message) == [("camera_optical", "face_f1"), ("face_f1", "gaze_f1")]
+
+
+@pytest.mark.parametrize(("id_prefix", "published"), [("", ""), ("", "f"), ("left_", "left_"), ("f", "f")])
+def test_the_frames_of_a_node_are_told_by_its_prefix(id_prefix, published):
+    face = replace(placed(a_face()), gaze=looking((0.0, 0.0, -1.0), (1.0, 0.0, 0.0)), track_id=107)
+    children = [child for _, child in frames(FaceTransforms().message([face], header(1.0), prefix=published))]
+    assert len(children) == 3 and all(map(frames_of(id_prefix), children))
+
+
+def test_a_nodes_frames_are_none_of_another_prefix():
+    assert not any(map(frames_of("right_"), ["face_left_7", "face_7", "face_f7", "face_right_", "face_xright_7"]))
+    assert not any(map(frames_of(""), ["face_left_7", "face_", "face_7a", "camera", "", "my_face_7"]))
