@@ -111,7 +111,7 @@ class HeadPose:
     """(4, 4) float64, m: head coordinates → the camera's optical frame (REP 103). The head's origin is the sellion,
     where the nose begins between the eyes; x points out of the face, y to the person's left, z to the scalp."""
     error_px: float
-    """Root mean square reprojection error of the rigid points, px."""
+    """Weighted root mean square reprojection error, px, of the reference face in the shape found for this person."""
     covariance: Float64
     """(6, 6) float64: x, y, z (m), then rotation about x, y, z (rad), in the camera's optical frame: the head lies at
     the stated position plus the first three, its rotation is a turn by the last three after the stated one."""
