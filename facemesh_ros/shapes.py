@@ -16,7 +16,7 @@ from facemesh_ros.head import frozen, head_points, pose_points
 from facemesh_ros.types import Float64
 
 MODES_AN_AXIS = 16
-"""Along each of the head's axes; they hold 99.5 % of the variance."""
+"""Along each of the head's axes; they hold 98 % of the variance."""
 LENGTH_M = 0.03
 """Displacements along an axis have the squared exponential covariance exp(-d² / 2 LENGTH_M²)."""
 SYMMETRIC_SD_M, LOPSIDED_SD_M = 0.0014, 0.0004
