@@ -91,9 +91,10 @@ def test_images_from_before_the_first_camera_info_do_not_end_the_patience(camera
 
 
 def test_after_a_pause_of_camera_info_images_find_theirs_again(cameras, monkeypatch):
-    cameras.put(info_message(1.0))
+    for second in (1, 2, 3):
+        cameras.put(info_message(second))
     monkeypatch.setattr(cameras, "wait_s", 0.0)
-    for second in range(2, 2 + 2 * PATIENT_MISSES):
+    for second in range(4, 4 + 2 * PATIENT_MISSES):
         cameras.camera_of(stamp(second), SIZE_WH)
     monkeypatch.setattr(cameras, "wait_s", 10.0)
     assert pair_in_order_of_a_driver(cameras, monkeypatch, (100.0, 101.0, 102.0)) == [False, True, True]
