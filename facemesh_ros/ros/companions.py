@@ -24,7 +24,7 @@ class Companions:
     def of(cls, config: NodeConfig, tally: Tally, warn: Callable[[str], None]) -> Companions:
         """Make empty ones."""
         return cls(
-            Cameras(warn),
+            Cameras(warn, config.camera.rectified),
             Depths(config.depth.tolerance_s, tally, warn),
             Target(config.attention.target_frame, warn),
         )

@@ -120,3 +120,25 @@ def test_a_calibration_that_cannot_be_used_is_said_once(cameras, warnings, messa
     assert [cameras.camera_of(stamp(1.0), SIZE_WH) for _ in range(3)] == [None] * 3
     assert len(warnings) == 1
     assert reason in warnings[0]
+
+
+def test_rectified_images_are_those_of_p(warnings):
+    info = info_message(1.0)
+    info.p, info.d = [70.0, 0.0, 30.0, 0.0, 0.0, 70.0, 20.0, 0.0, 0.0, 0.0, 1.0, 0.0], [0.1] * 5
+    for is_rectified, focal_px, coefficients in ((False, 60.0, 5), (True, 70.0, 0)):
+        cameras = Cameras(warnings.append, is_rectified)
+        cameras.put(info)
+        camera = cameras.camera_of(stamp(1.0), SIZE_WH)
+        assert (camera.matrix[0, 0], camera.distortion.size) == (focal_px, coefficients)
+
+
+@pytest.mark.parametrize(("lag_s", "is_found"), [(0.009, True), (0.011, False)])
+def test_a_camera_info_may_come_ten_milliseconds_after_its_image(cameras, monkeypatch, lag_s, is_found):
+    def comes_after_a_while(has_come, timeout_s):
+        if lag_s <= timeout_s:
+            cameras.put(info_message(2.0))
+        return has_come()
+
+    cameras.put(info_message(1.0))
+    monkeypatch.setattr(cameras._changed, "wait_for", comes_after_a_while)
+    assert (cameras.camera_of(stamp(2.0), SIZE_WH) is not None) == is_found

@@ -189,6 +189,19 @@ def test_the_target_frame_is_looked_up_in_tf(rig):
     assert arrays[0].faces[0].target_valid
 
 
+@pytest.mark.parametrize(("parameters", "focal_px"), [({}, 60.0), ({"camera.rectified": True}, 70.0)])
+def test_of_rectified_images_p_counts(rig, parameters, focal_px):
+    node = rig.node(parameters)
+    images, infos = rig.publisher(Image, "/image"), rig.publisher(CameraInfo, "/camera_info")
+    info = info_message(1.0)
+    info.p = [70.0, 0.0, 30.0, 0.0, 0.0, 70.0, 20.0, 0.0, 0.0, 0.0, 1.0, 0.0]
+    infos.publish(info)
+    rig.until(lambda: node._companions.cameras._messages, "camera_info")
+    images.publish(image_message(1.0))
+    rig.until(lambda: rig.mesher.cameras, "an image")
+    assert rig.mesher.cameras[0].matrix[0, 0] == focal_px
+
+
 def test_every_change_of_the_calibration_is_followed(rig):
     node = rig.node()
     images, infos = rig.publisher(Image, "/image"), rig.publisher(CameraInfo, "/camera_info")
