@@ -9,6 +9,7 @@ from sensor_msgs.msg import CameraInfo
 
 from facemesh_ros.errors import InputError
 from facemesh_ros.ros.calibration import camera_of_info
+from facemesh_ros.ros.diagnostics import Tally
 from facemesh_ros.ros.partners import Partners
 from facemesh_ros.types import Camera
 
@@ -21,15 +22,17 @@ WAIT_S = 0.01
 class Cameras(Partners[CameraInfo]):
     """The latest camera_info messages."""
 
-    def __init__(self, warn: Callable[[str], None], is_rectified: bool = False) -> None:
+    def __init__(self, is_rectified: bool, tally: Tally, warn: Callable[[str], None]) -> None:
         """Start empty.
 
         Args:
-            warn: is told, once each, why a calibration is not used.
             is_rectified: whether the images are rectified.
+            tally: counts the images with a calibration.
+            warn: is told, once each, why a calibration is not used.
         """
         super().__init__(KEPT, WAIT_S)
         self._is_rectified = is_rectified
+        self._tally = tally
         self._warn = warn
         self._warned: set[str] = set()
 
@@ -42,10 +45,12 @@ class Cameras(Partners[CameraInfo]):
         if info is None:
             return None
         try:
-            return _fitting_camera(info, size_wh, self._is_rectified)
+            camera = _fitting_camera(info, size_wh, self._is_rectified)
         except InputError as error:
             self._say_once(f"{error}. Until then it counts as no calibration: see camera.assume_fov_deg")
             return None
+        self._tally.add_calibrated()
+        return camera
 
     def _say_once(self, text: str) -> None:
         if text not in self._warned:

@@ -14,17 +14,18 @@ from facemesh_ros.ros.target import Target
 
 @dataclass(frozen=True)
 class Companions:
-    """Where each is taken from; what is not subscribed to stays empty."""
+    """Where each is taken from."""
 
     cameras: Cameras
-    depths: Depths
+    depths: Depths | None
+    """None where depth is not subscribed to."""
     target: Target
 
     @classmethod
     def of(cls, config: NodeConfig, tally: Tally, warn: Callable[[str], None]) -> Companions:
         """Make empty ones."""
         return cls(
-            Cameras(warn, config.camera.rectified),
-            Depths(config.depth.tolerance_s, tally, warn),
+            Cameras(config.camera.rectified, tally, warn),
+            Depths(config.depth.tolerance_s, tally, warn) if config.depth.enabled else None,
             Target(config.attention.target_frame, warn),
         )

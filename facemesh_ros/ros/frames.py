@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
 
 from facemesh_ros.config import Config
 from facemesh_ros.msg import FaceMeshArray
@@ -29,6 +30,7 @@ class Mesher(Protocol):
     """What the node needs of :class:`facemesh_ros.FaceMesher`."""
 
     device: str
+    config: Config
 
     def process(
         self,
@@ -77,6 +79,7 @@ class FrameProcessor:
         self._timer = timer
         self._companions = companions
         self._headers = Headers(warn)
+        self._resets = 0
         self._lock = threading.Lock()
 
     @property
@@ -88,29 +91,47 @@ class FrameProcessor:
         """Find the faces; ``dropped`` is how many images were skipped so far. None for an image that came too late.
 
         Raises:
-            InputError: the image cannot be read; the tracks stay as they were.
+            InputError: the image cannot be read; the tracks stay as they were, unless its stamp begins a new stream.
         """
         self._timer.begin(frame.arrived_s)
+        header = frame.message.header
+        resets = self._resets
+        if not self._is_next(header):
+            return None
         with self._timer.stage("decode"):
             image = DECODERS[type(frame.message)](frame.message)
-        header, size_wh = frame.message.header, (image.shape[1], image.shape[0])
+        size_wh = image.shape[1], image.shape[0]
         # Not under the lock: the thread that brings camera_info may be waiting for that.
         with self._timer.stage("queue"):
             camera = self._companions.cameras.camera_of(header.stamp, size_wh)
-            depth = self._companions.depths.partner_of(header.stamp)
-        with self._timer.stage("decode"):
-            depth_m = None if depth is None else self._companions.depths.metres(depth, size_wh)
+        depth_m = self._depth(header, camera, size_wh)
         aim = self._companions.target.aim(header)
         with self._lock:
-            order = self._headers.order(header)
-            if order is Order.LATE:
-                return None
-            if order is Order.ANEW:
-                self._mesher.reset()
+            if resets != self._resets:
+                self._headers.order(header)  # of what came after the reset, the first
             faces = self._mesher.process(image, stamp_seconds(header), camera, depth_m, aim.place_m)
         faces = faces if aim.is_known else without_target(faces)
         array = array_message(faces, header, size_wh, self._timer.result_ms(), dropped)
         return Result(array, image, faces, aim.place_m)
+
+    def _is_next(self, header: Header) -> bool:
+        """Tell whether an image is to be looked at; the first of a new stream finds no tracks."""
+        with self._lock:
+            order = self._headers.order(header)
+            if order is Order.ANEW:
+                self._mesher.reset()
+            return order is not Order.LATE
+
+    def _depth(self, header: Header, camera: Camera | None, size_wh: tuple[int, int]) -> Float32 | None:
+        """Return the depth of an image, (H, W) float32, m; None where there is none, or no head pose to use it for."""
+        config, depths = self._mesher.config, self._companions.depths
+        has_pose = config.pose.enabled and (camera is not None or config.camera.assume_fov_deg > 0.0)
+        if depths is None or not has_pose:
+            return None
+        with self._timer.stage("queue"):
+            message = depths.partner_of(header.stamp)
+        with self._timer.stage("decode"):
+            return None if message is None else depths.metres(message, header, size_wh)
 
     def configure(self, config: Config) -> None:
         """Go on with other live settings, from the next image on.
@@ -126,3 +147,4 @@ class FrameProcessor:
         with self._lock:
             self._mesher.reset()
             self._headers.forget()
+            self._resets += 1

@@ -56,7 +56,7 @@ class Stream:
         self._throttle = Throttle()
         self._began_s: float | None = None
         self._is_closed = False
-        on_depth = companions.depths.put if config.depth.enabled else None
+        on_depth = None if companions.depths is None else companions.depths.put
         self._inputs = Inputs(node, config.input, self._on_image, self._on_info, self._on_mismatch, on_depth)
         cameras = companions.cameras
         self._watch = InputWatch(node, self._inputs, config.input, lambda: cameras.paired, self._logger.warning)

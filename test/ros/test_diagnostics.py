@@ -46,6 +46,19 @@ def test_every_way_to_skip_an_image_is_counted_apart_and_together():
     assert (tally.report(1.0).new_bad, tally.report(1.0).bad) == (0, 2)
 
 
+def test_calibrations_and_depths_are_counted_in_total_and_by_period():
+    tally = Tally()
+    adds = tally.add_bad_depth, tally.add_no_depth, tally.add_depth, tally.add_calibrated
+    for times, add in enumerate(adds, start=1):
+        for _ in range(times):
+            add()
+    report = tally.report(1.0)
+    assert (report.calibrated, report.depth, report.no_depth, report.bad_depth) == (4, 3, 2, 1)
+    assert (report.new_depth, report.new_no_depth, report.new_bad_depth) == (3, 2, 1)
+    later = tally.report(1.0)
+    assert (later.depth, later.new_depth, later.new_no_depth, later.new_bad_depth) == (3, 0, 0, 0)
+
+
 def test_clearing_begins_at_zero():
     tally = Tally()
     tally.add_bad()
@@ -63,6 +76,10 @@ def test_clearing_begins_at_zero():
         ("running", Report(rate_hz=29.97, faces=2), OK, "30.0 Hz, faces: 2"),
         ("running", Report(rate_hz=30.0, new_bad=3), WARN, "3 images could not be read"),
         ("running", Report(rate_hz=30.0, new_bad=3, new_failed=1), ERROR, "1 images failed"),
+        ("running", Report(rate_hz=30.0, new_bad_depth=2), WARN, "2 depth images could not be used"),
+        ("running", Report(rate_hz=30.0, new_no_depth=15), WARN, "no depth for any image"),
+        ("running", Report(rate_hz=30.0, new_no_depth=15, new_depth=15), OK, "30.0 Hz"),
+        ("running", Report(rate_hz=30.0, disagreeing=1), WARN, "heads are not of the size that the depth says"),
     ],
 )
 def test_the_level_follows_the_worst_of_the_period(state, report, level, message):

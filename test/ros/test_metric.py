@@ -145,7 +145,7 @@ def test_tf_can_be_switched_off_while_running(rig):
 
 
 def test_bad_depth_is_counted_and_said_and_the_image_goes_through(rig, capfd):
-    node = rig.node({"depth.enabled": True})
+    node = rig.node({"depth.enabled": True, "camera.assume_fov_deg": 60.0})
     arrays, images, depths = rig.faces(), rig.publisher(Image, "/image"), rig.publisher(Image, "/depth")
     depths.publish(depth_message(1.0, np.ones((5, 5), np.float32)))
     rig.until(lambda: node._companions.depths._messages, "depth")
