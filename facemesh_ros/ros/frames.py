@@ -83,6 +83,11 @@ class FrameProcessor:
         self._lock = threading.Lock()
 
     @property
+    def config(self) -> Config:
+        """The library's present settings."""
+        return self._mesher.config
+
+    @property
     def device(self) -> str:
         """What the networks run on."""
         return self._mesher.device
