@@ -6,7 +6,7 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed here: make setup")
 pytest.importorskip("facemesh_ros.msg", reason="the messages are not built: make setup")
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from rig import image_message
+from rig import a_face, image_message, placed
 from sensor_msgs.msg import Image
 
 from facemesh_ros.ros.diagnostics import Report, Tally, status
@@ -117,6 +117,18 @@ def test_the_running_node_reports_itself(rig):
     assert (made.name, made.hardware_id) == ("/facemesh_node: face meshes", "/image")
     shown = values(made)
     assert (shown["device"], shown["faces"], shown["dropped"], shown["bad"]) == ("cpu", "1", "0", "0")
+
+
+def test_faces_of_which_depth_and_assumption_disagree_are_counted(rig):
+    node = rig.node()
+    arrays, images = rig.faces(), rig.publisher(Image, "/image")
+    agreeing, disagreeing = placed(a_face()), placed(a_face(), scale_disagrees=True)
+    rig.mesher.faces = (a_face(), agreeing, disagreeing, disagreeing)
+    heard = rig.collect(DiagnosticArray, "/diagnostics")
+    images.publish(image_message(1.0))
+    rig.until(lambda: arrays, "faces")
+    rig.until(lambda: any(values(made.status[0])["scale disagrees"] == "2" for made in heard), "diagnostics")
+    assert node._tally.report(1.0).frames == 1
 
 
 def test_simulated_time_without_a_clock_stops_neither_faces_nor_reports(rig):
