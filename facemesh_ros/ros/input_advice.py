@@ -233,7 +233,7 @@ def _lens(facts: Facts) -> str | None:
 
 
 def _no_depth(facts: Facts) -> str | None:
-    if facts.depths or not _needs_depth(facts):
+    if facts.depths or not _wants_depth(facts):
         return None
     if facts.depth_publishers:
         why = f"see with `ros2 topic hz {facts.depth_topic}` whether its publisher sends, and whether QoS match"
@@ -243,7 +243,8 @@ def _no_depth(facts: Facts) -> str | None:
 
 
 def _unpaired_depth(facts: Facts) -> str | None:
-    if not facts.depths or facts.depths_paired or not _needs_depth(facts):
+    has_camera = facts.paired or facts.assumes_camera  # else no image asks for its depth
+    if not facts.depths or facts.depths_paired or not (has_camera and _wants_depth(facts)):
         return None
     if facts.depth_lag_s is not None:
         why = (
@@ -255,9 +256,8 @@ def _unpaired_depth(facts: Facts) -> str | None:
     return f"depth arrives on {facts.depth_topic}, {why}. Until then it is not used, and the size of heads is assumed"
 
 
-def _needs_depth(facts: Facts) -> bool:
-    has_poses = facts.wants_poses and bool(facts.paired or facts.assumes_camera)
-    return facts.depth_topic is not None and has_poses and _has_flowed(facts)
+def _wants_depth(facts: Facts) -> bool:
+    return facts.depth_topic is not None and facts.wants_poses and _has_flowed(facts)
 
 
 IMAGE_CHECKS: dict[str, Callable[[Facts], str | None]] = {

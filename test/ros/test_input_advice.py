@@ -162,6 +162,12 @@ def test_what_is_amiss_beside_the_images_is_told_of_all_together():
     assert [one.kind for one in found] == ["lens", "no depth"]
 
 
+def test_missing_depth_is_told_of_without_a_calibration_too_and_unpaired_depth_is_not():
+    uncalibrated = replace(BARE, depth_topic="/depth", depth_publishers=1)
+    assert [one.kind for one in advice(uncalibrated)] == ["uncalibrated", "no depth"]
+    assert [one.kind for one in advice(replace(uncalibrated, depths=90))] == ["uncalibrated"]
+
+
 def test_while_images_are_missing_nothing_else_is_told_of():
     found = advice(replace(RECTIFIED, depth_topic="/depth", images=0))
     assert [one.kind for one in found] == ["lost"]
