@@ -265,6 +265,18 @@ class InputConfig(Section):
 
 
 @dataclass(frozen=True)
+class InfoConfig(Section):
+    """How the node reads the camera's calibration."""
+
+    rectified: bool = tunable(
+        False,
+        "The images are rectified (image_rect, image_rect_color): P of camera_info is their camera matrix, and nothing "
+        "is distorted. False: they are as the camera took them, and K and D count.",
+        live=False,
+    )
+
+
+@dataclass(frozen=True)
 class DepthConfig(Section):
     """The node's depth topic."""
 
@@ -327,6 +339,7 @@ class NodeConfig(Section):
         live=False,
     )
     input: InputConfig = field(default_factory=InputConfig)
+    camera: InfoConfig = field(default_factory=InfoConfig)
     depth: DepthConfig = field(default_factory=DepthConfig)
     attention: TargetConfig = field(default_factory=TargetConfig)
     tf: TfConfig = field(default_factory=TfConfig)

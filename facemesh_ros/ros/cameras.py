@@ -8,7 +8,8 @@ from builtin_interfaces.msg import Time
 from sensor_msgs.msg import CameraInfo
 
 from facemesh_ros.errors import InputError
-from facemesh_ros.ros.convert import camera_from_info
+from facemesh_ros.ros.calibration import camera_of_info
+from facemesh_ros.ros.diagnostics import Tally
 from facemesh_ros.ros.partners import Partners
 from facemesh_ros.types import Camera
 
@@ -21,9 +22,17 @@ WAIT_S = 0.01
 class Cameras(Partners[CameraInfo]):
     """The latest camera_info messages."""
 
-    def __init__(self, warn: Callable[[str], None]) -> None:
-        """Start empty; ``warn`` is told, once each, why a calibration is not used."""
+    def __init__(self, is_rectified: bool, tally: Tally, warn: Callable[[str], None]) -> None:
+        """Start empty.
+
+        Args:
+            is_rectified: whether the images are rectified.
+            tally: counts the images with a calibration.
+            warn: is told, once each, why a calibration is not used.
+        """
         super().__init__(KEPT, WAIT_S)
+        self._is_rectified = is_rectified
+        self._tally = tally
         self._warn = warn
         self._warned: set[str] = set()
 
@@ -36,10 +45,12 @@ class Cameras(Partners[CameraInfo]):
         if info is None:
             return None
         try:
-            return _fitting_camera(info, size_wh)
+            camera = _fitting_camera(info, size_wh, self._is_rectified)
         except InputError as error:
             self._say_once(f"{error}. Until then it counts as no calibration: see camera.assume_fov_deg")
             return None
+        self._tally.add_calibrated()
+        return camera
 
     def _say_once(self, text: str) -> None:
         if text not in self._warned:
@@ -47,8 +58,8 @@ class Cameras(Partners[CameraInfo]):
             self._warn(text)
 
 
-def _fitting_camera(info: CameraInfo, size_wh: tuple[int, int]) -> Camera:
-    camera = camera_from_info(info)
+def _fitting_camera(info: CameraInfo, size_wh: tuple[int, int], is_rectified: bool) -> Camera:
+    camera = camera_of_info(info, is_rectified)
     if camera.size_wh != size_wh:
         raise InputError(
             f"camera_info is for images of {camera.size_wh[0]}x{camera.size_wh[1]} px and the image has "

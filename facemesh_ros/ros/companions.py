@@ -15,10 +15,11 @@ from facemesh_ros.ros.transforms import frames_of
 
 @dataclass(frozen=True)
 class Companions:
-    """Where each is taken from; what is not subscribed to stays empty."""
+    """Where each is taken from."""
 
     cameras: Cameras
-    depths: Depths
+    depths: Depths | None
+    """None where depth is not subscribed to."""
     target: Target
 
     @classmethod
@@ -29,7 +30,7 @@ class Companions:
             ConfigError: the target of attention is one of the node's own frames.
         """
         return cls(
-            Cameras(warn),
-            Depths(config.depth.tolerance_s, tally, warn),
+            Cameras(config.camera.rectified, tally, warn),
+            Depths(config.depth.tolerance_s, tally, warn) if config.depth.enabled else None,
             Target(config.attention.target_frame, warn, frames_of(config.id_prefix)),
         )

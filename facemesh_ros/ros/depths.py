@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from builtin_interfaces.msg import Time
 from sensor_msgs.msg import Image
+from std_msgs.msg import Header
 
 from facemesh_ros.errors import InputError
 from facemesh_ros.ros.diagnostics import Tally
@@ -27,7 +29,7 @@ class Depths(Partners[Image]):
 
         Args:
             tolerance_s: how far apart the stamps of image and depth may be.
-            tally: counts the images with depth, and the depth that cannot be used.
+            tally: counts the images with depth and without, and the depth that cannot be used.
             warn: is told, now and then, why.
         """
         super().__init__(KEPT, WAIT_S, tolerance_s)
@@ -35,10 +37,20 @@ class Depths(Partners[Image]):
         self._warn = warn
         self._throttle = Throttle()
 
-    def metres(self, message: Image, size_wh: tuple[int, int]) -> Float32 | None:
-        """Return the depth at each pixel of an image of this size (px): (H, W) float32, m; None if it is useless."""
+    def partner_of(self, stamp: Time) -> Image | None:
+        """Return the depth of the image with this stamp, and count it where there is none."""
+        message = super().partner_of(stamp)
+        if message is None:
+            self._tally.add_no_depth()
+        return message
+
+    def metres(self, message: Image, image: Header, size_wh: tuple[int, int]) -> Float32 | None:
+        """Return the depth at each pixel of an image of this header and size (px): (H, W) float32, m; None if useless.
+
+        Where either frame is empty, both are taken for one.
+        """
         try:
-            depth_m = _fitting_depth(message, size_wh)
+            depth_m = _fitting_depth(message, image.frame_id, size_wh)
         except InputError as error:
             self._tally.add_bad_depth()
             if self._throttle.is_due(str(error)):
@@ -48,7 +60,14 @@ class Depths(Partners[Image]):
         return depth_m
 
 
-def _fitting_depth(message: Image, size_wh: tuple[int, int]) -> Float32:
+def _fitting_depth(message: Image, frame: str, size_wh: tuple[int, int]) -> Float32:
+    given = message.header.frame_id
+    if frame and given and given.strip("/") != frame.strip("/"):
+        raise InputError(
+            f"depth is in the frame {given!r} and the image in {frame!r}, which do not show the same: remap depth to "
+            "the topic that the driver aligns with the image (often aligned_depth_to_color), or register it with "
+            "depth_image_proc"
+        )
     if (message.width, message.height) != size_wh:
         raise InputError(
             f"depth has {message.width}x{message.height} px and the image {size_wh[0]}x{size_wh[1]}: remap depth to "

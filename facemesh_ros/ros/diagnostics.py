@@ -32,10 +32,17 @@ class Report:
     latency_max_ms: float = 0.0
     new_bad: int = 0
     new_failed: int = 0
+    calibrated: int = 0
+    """Images that had their calibration, in total; so for the next three."""
     depth: int = 0
-    """Images that had their depth, in total; so for the next one."""
+    """Images that had their depth, of those with a use for it; so for the next two."""
+    no_depth: int = 0
+    """None had come."""
     bad_depth: int = 0
     """It could not be used."""
+    new_depth: int = 0
+    """During the period; so for all that follow."""
+    new_no_depth: int = 0
     new_bad_depth: int = 0
     disagreeing: int = 0
     """Faces whose size by depth was far from the assumed one, image by image, during the period."""
@@ -52,9 +59,9 @@ class Tally:
         """Begin at zero."""
         with self._lock:
             self._frames = self._dropped = self._bad = self._failed = self._faces = 0
-            self._depth = self._bad_depth = self._disagreeing = 0
+            self._calibrated = self._depth = self._no_depth = self._bad_depth = self._disagreeing = 0
             self._latencies_ms: list[float] = []
-            self._before = (0, 0, 0)
+            self._before = Report()
 
     @property
     def skipped(self) -> int:
@@ -84,10 +91,20 @@ class Tally:
         with self._lock:
             self._failed += 1
 
+    def add_calibrated(self) -> None:
+        """Count an image that had its calibration."""
+        with self._lock:
+            self._calibrated += 1
+
     def add_depth(self) -> None:
         """Count an image that had its depth."""
         with self._lock:
             self._depth += 1
+
+    def add_no_depth(self) -> None:
+        """Count an image that needed depth and for which none had come."""
+        with self._lock:
+            self._no_depth += 1
 
     def add_bad_depth(self) -> None:
         """Count a depth image that could not be used."""
@@ -99,8 +116,8 @@ class Tally:
         with self._lock:
             latencies_ms, self._latencies_ms = self._latencies_ms, []
             disagreeing, self._disagreeing = self._disagreeing, 0
-            (bad, failed, bad_depth), self._before = self._before, (self._bad, self._failed, self._bad_depth)
-            return Report(
+            before = self._before
+            self._before = Report(
                 frames=self._frames,
                 dropped=self._dropped,
                 bad=self._bad,
@@ -109,13 +126,18 @@ class Tally:
                 rate_hz=len(latencies_ms) / period_s,
                 latency_mean_ms=sum(latencies_ms) / max(len(latencies_ms), 1),
                 latency_max_ms=max(latencies_ms, default=0.0),
-                new_bad=self._bad - bad,
-                new_failed=self._failed - failed,
+                new_bad=self._bad - before.bad,
+                new_failed=self._failed - before.failed,
+                calibrated=self._calibrated,
                 depth=self._depth,
+                no_depth=self._no_depth,
                 bad_depth=self._bad_depth,
-                new_bad_depth=self._bad_depth - bad_depth,
+                new_depth=self._depth - before.depth,
+                new_no_depth=self._no_depth - before.no_depth,
+                new_bad_depth=self._bad_depth - before.bad_depth,
                 disagreeing=disagreeing,
             )
+            return self._before
 
 
 def status(
@@ -141,7 +163,9 @@ def status(
         "bad": report.bad,
         "failed": report.failed,
         "faces": report.faces,
+        "calibrated": report.calibrated,
         "depth": report.depth,
+        "no depth": report.no_depth,
         "bad depth": report.bad_depth,
         "scale disagrees": report.disagreeing,
         "rate [Hz]": f"{report.rate_hz:.1f}",
@@ -170,6 +194,8 @@ def _verdict(state: str, report: Report, busy_s: float) -> tuple[bytes, str]:
         return DiagnosticStatus.WARN, "no images"
     if report.new_bad_depth:
         return DiagnosticStatus.WARN, f"{report.new_bad_depth} depth images could not be used: see the node's log"
+    if report.new_no_depth and not report.new_depth:
+        return DiagnosticStatus.WARN, "no depth for any image: see the node's log"
     if report.disagreeing:
         return DiagnosticStatus.WARN, "heads are not of the size that the depth says: check depth and calibration"
     return DiagnosticStatus.OK, f"{report.rate_hz:.1f} Hz, faces: {report.faces}"

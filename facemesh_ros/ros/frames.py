@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
 
 from facemesh_ros.config import Config
 from facemesh_ros.msg import FaceMeshArray
@@ -30,6 +31,7 @@ class Mesher(Protocol):
     """What the node needs of :class:`facemesh_ros.FaceMesher`."""
 
     device: str
+    config: Config
 
     @property
     def next_id(self) -> int:
@@ -89,7 +91,13 @@ class FrameProcessor:
         self._companions = companions
         self._headers = Headers(warn)
         self._signs: SteadySigns[int] = SteadySigns()
+        self._resets = 0
         self._lock = threading.Lock()
+
+    @property
+    def config(self) -> Config:
+        """The library's present settings."""
+        return self._mesher.config
 
     @property
     def device(self) -> str:
@@ -105,25 +113,24 @@ class FrameProcessor:
         """Find the faces; ``dropped`` is how many images were skipped so far. None for an image that came too late.
 
         Raises:
-            InputError: the image cannot be read; the tracks stay as they were.
+            InputError: the image cannot be read; the tracks stay as they were, unless its stamp begins a new stream.
         """
         self._timer.begin(frame.arrived_s)
+        header = frame.message.header
+        resets = self._resets
+        if not self._is_next(header):
+            return None
         with self._timer.stage("decode"):
             image = DECODERS[type(frame.message)](frame.message)
-        header, size_wh = frame.message.header, (image.shape[1], image.shape[0])
+        size_wh = image.shape[1], image.shape[0]
         # Not under the lock: the thread that brings camera_info may be waiting for that.
         with self._timer.stage("queue"):
             camera = self._companions.cameras.camera_of(header.stamp, size_wh)
-            depth = self._companions.depths.partner_of(header.stamp)
-        with self._timer.stage("decode"):
-            depth_m = None if depth is None else self._companions.depths.metres(depth, size_wh)
+        depth_m = self._depth(header, camera, size_wh)
         target_m = self._companions.target.place_m(header)
         with self._lock:
-            order = self._headers.order(header)
-            if order is Order.LATE:
-                return None
-            if order is Order.ANEW:
-                self._mesher.reset()
+            if resets != self._resets:
+                self._headers.order(header)  # of what came after the reset, the first
             faces = self._mesher.process(image, stamp_seconds(header), camera, depth_m, target_m)
         array = array_message(faces, header, size_wh, self._timer.result_ms(), dropped)
         self._keep_signs(array)
@@ -135,6 +142,25 @@ class FrameProcessor:
         kept = self._signs.kept({track_id: (q.x, q.y, q.z, q.w) for track_id, q in turns.items()})
         for track_id, turn in turns.items():
             turn.x, turn.y, turn.z, turn.w = kept[track_id]
+
+    def _is_next(self, header: Header) -> bool:
+        """Tell whether an image is to be looked at; the first of a new stream finds no tracks."""
+        with self._lock:
+            order = self._headers.order(header)
+            if order is Order.ANEW:
+                self._mesher.reset()
+            return order is not Order.LATE
+
+    def _depth(self, header: Header, camera: Camera | None, size_wh: tuple[int, int]) -> Float32 | None:
+        """Return the depth of an image, (H, W) float32, m; None where there is none, or no head pose to use it for."""
+        config, depths = self._mesher.config, self._companions.depths
+        has_pose = config.pose.enabled and (camera is not None or config.camera.assume_fov_deg > 0.0)
+        if depths is None or not has_pose:
+            return None
+        with self._timer.stage("queue"):
+            message = depths.partner_of(header.stamp)
+        with self._timer.stage("decode"):
+            return None if message is None else depths.metres(message, header, size_wh)
 
     def configure(self, config: Config) -> None:
         """Go on with other live settings, from the next image on.
@@ -150,3 +176,4 @@ class FrameProcessor:
         with self._lock:
             self._mesher.reset()
             self._headers.forget()
+            self._resets += 1

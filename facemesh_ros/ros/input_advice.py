@@ -1,8 +1,8 @@
-"""Why no images arrive, and what to do: a function of what was seen on the topics."""
+"""What is amiss with the inputs, and what to do: a function of what was seen on the topics."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 ENOUGH = 5
@@ -31,6 +31,8 @@ class Facts:
     twins: int = 0
     paired: int = 0
     """Images whose camera_info has the same stamp."""
+    images_before: int = 0
+    """How many arrived in the time before."""
     offered_types: tuple[str, ...] = ()
     """Message type of every publisher on the topic."""
     mismatch: str | None = None
@@ -42,6 +44,25 @@ class Facts:
     image_topics: tuple[tuple[str, str], ...] = ()
     """Name and type of the other image topics on which somebody publishes."""
     domain_id: int = 0
+    info_topic: str = ""
+    info_lag_s: float | None = None
+    """How long after it was asked for the latest camera_info came that was not there at once; None if none did."""
+    is_distorted: bool = False
+    """Whether camera_info has distortion coefficients that are not zero."""
+    is_rectified: bool = False
+    """Whether camera.rectified is set."""
+    wants_poses: bool = False
+    """Whether head poses are estimated where there is a camera."""
+    assumes_camera: bool = False
+    """Whether a field of view is assumed where there is no calibration."""
+    depth_topic: str | None = None
+    """None where depth is not subscribed to."""
+    depth_publishers: int = 0
+    depths: int = 0
+    depths_paired: int = 0
+    """Images that found their depth."""
+    depth_lag_s: float | None = None
+    """As ``info_lag_s``."""
 
 
 @dataclass(frozen=True)
@@ -51,14 +72,21 @@ class Advice:
     kind: str
     text: str
 
+    @property
+    def is_note(self) -> bool:
+        """Whether all may be as it is meant to be."""
+        return self.kind in NOTES
 
-def advice(facts: Facts) -> Advice | None:
-    """Return the nearest cause of what is amiss, None if nothing is."""
-    for kind, check in CHECKS.items():
-        text = check(facts)
-        if text is not None:
-            return Advice(kind, text)
-    return None
+
+def advice(facts: Facts) -> tuple[Advice, ...]:
+    """Return the nearest cause of missing images; where none are missing, all that is amiss beside them."""
+    causes = _applying(IMAGE_CHECKS, facts)
+    return causes[:1] or _applying(COMPANION_CHECKS, facts)
+
+
+def _applying(checks: Mapping[str, Callable[[Facts], str | None]], facts: Facts) -> tuple[Advice, ...]:
+    texts = ((kind, check(facts)) for kind, check in checks.items())
+    return tuple(Advice(kind, text) for kind, text in texts if text is not None)
 
 
 def _mismatch(facts: Facts) -> str | None:
@@ -160,21 +188,93 @@ def _silent(facts: Facts) -> str | None:
     )
 
 
+def _has_flowed(facts: Facts) -> bool:
+    """Tell whether images have arrived for so long that what goes with them should have, too."""
+    return bool(facts.images and facts.images_before)
+
+
 def _unpaired(facts: Facts) -> str | None:
-    if facts.paired or min(facts.infos, facts.images) < ENOUGH:
+    if facts.paired or not facts.infos or not _has_flowed(facts):
+        return None
+    if facts.info_lag_s is not None:
+        why = (
+            f"{1e3 * facts.info_lag_s:.0f} ms after it is needed, longer than an image waits, so it is not used: "
+            "let the driver publish it together with the image"
+        )
+    else:
+        why = "but never with the stamp of an image, so it is not used: the driver must give both the same stamp"
+    return f"camera_info arrives, {why}. Until then faces have no metric pose"
+
+
+def _uncalibrated(facts: Facts) -> str | None:
+    if facts.infos or facts.paired or facts.assumes_camera or not (facts.wants_poses and _has_flowed(facts)):
         return None
     return (
-        "camera_info arrives, but never with the stamp of an image, so it is not used: the driver must give both the "
-        "same stamp. Until then faces have no metric pose"
+        f"no camera_info arrives on {facts.info_topic}: faces are published without head poses in metres and TF. Where "
+        "these are wanted, remap camera_info to the camera's, or set camera.assume_fov_deg to its field of view"
     )
 
 
-CHECKS: dict[str, Callable[[Facts], str | None]] = {
+def _lens(facts: Facts) -> str | None:
+    if not (facts.infos and facts.is_distorted):
+        return None
+    name = facts.topic.removesuffix("/compressed").rpartition("/")[2]
+    if name.startswith("image_rect") and not facts.is_rectified:
+        return (
+            f"the images of {facts.topic} are rectified, by its name, and the lens's distortion in camera_info is "
+            "applied to them: distances may be a quarter off. Set the parameter camera.rectified to true"
+        )
+    if name.startswith("image_raw") and facts.is_rectified:
+        return (
+            f"camera.rectified is true, and the images of {facts.topic} are not, by its name: remap image to the "
+            "rectified topic (often image_rect), or set camera.rectified to false"
+        )
+    return None
+
+
+def _no_depth(facts: Facts) -> str | None:
+    if facts.depths or not _wants_depth(facts):
+        return None
+    if facts.depth_publishers:
+        why = f"see with `ros2 topic hz {facts.depth_topic}` whether its publisher sends, and whether QoS match"
+    else:
+        why = "nothing publishes there: remap depth to the camera's aligned depth, or set depth.enabled to false"
+    return f"no depth arrives on {facts.depth_topic}: {why}. Until then the size of heads is assumed"
+
+
+def _unpaired_depth(facts: Facts) -> str | None:
+    has_camera = facts.paired or facts.assumes_camera  # else no image asks for its depth
+    if not facts.depths or facts.depths_paired or not (has_camera and _wants_depth(facts)):
+        return None
+    if facts.depth_lag_s is not None:
+        why = (
+            f"{1e3 * facts.depth_lag_s:.0f} ms after it is needed, longer than an image waits: speed up what makes "
+            "it, or let an image take an earlier one by a larger depth.tolerance_s"
+        )
+    else:
+        why = "but never with the stamp of an image: set depth.tolerance_s to how far apart the stamps are"
+    return f"depth arrives on {facts.depth_topic}, {why}. Until then it is not used, and the size of heads is assumed"
+
+
+def _wants_depth(facts: Facts) -> bool:
+    return facts.depth_topic is not None and facts.wants_poses and _has_flowed(facts)
+
+
+IMAGE_CHECKS: dict[str, Callable[[Facts], str | None]] = {
     "mismatch": _mismatch,
     "wrong type": _wrong_type,
     "nobody": _nobody,
     "lost": _lost,
     "silent": _silent,
-    "unpaired": _unpaired,
 }
 """In order: the first that applies is the cause; each is said once, until images flow again."""
+COMPANION_CHECKS: dict[str, Callable[[Facts], str | None]] = {
+    "unpaired": _unpaired,
+    "uncalibrated": _uncalibrated,
+    "lens": _lens,
+    "no depth": _no_depth,
+    "unpaired depth": _unpaired_depth,
+}
+"""Each is said once, until it no longer applies."""
+NOTES = frozenset({"uncalibrated"})
+"""Many want no metric poses."""

@@ -9,12 +9,13 @@ from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import CompressedImage
+from sensor_msgs.msg import CameraInfo, CompressedImage
 
-from facemesh_ros.config import InputConfig
+from facemesh_ros.config import Config, InputConfig, NodeConfig
+from facemesh_ros.ros.companions import Companions
 from facemesh_ros.ros.frames import ImageMessage
 from facemesh_ros.ros.input_advice import ENOUGH, TRANSPORT_OF, Advice, Facts, advice
-from facemesh_ros.ros.inputs import Inputs
+from facemesh_ros.ros.inputs import Inputs, depth_topic
 
 
 class InputWatch:
@@ -24,16 +25,30 @@ class InputWatch:
         self,
         node: Node,
         inputs: Inputs,
-        config: InputConfig,
-        paired: Callable[[], int],
+        config: NodeConfig,
+        companions: Companions,
+        live: Callable[[], Config],
         warn: Callable[[str], None],
     ) -> None:
-        """Begin, and tell which topics; ``paired`` tells how many images have found their camera_info so far."""
+        """Begin, and tell which topics.
+
+        Args:
+            node: asked for topics and their publishers.
+            inputs: the subscriptions.
+            config: the node's.
+            companions: tell how many images have found their camera_info and depth so far, and how late these were.
+            live: returns the library's present settings.
+            warn: is told what is amiss.
+        """
         self._node = node
         self._inputs = inputs
-        self._window_s = config.patience_s
-        self._paired = paired
+        self._window_s = config.input.patience_s
+        self._is_rectified = config.camera.rectified
+        self._companions = companions
+        self._live = live
         self._warn = warn
+        self._images = 0
+        self._is_distorted = False
         self._said: set[str] = set()
         self._awaits_image = True
         self._mismatch: str | None = None
@@ -43,7 +58,7 @@ class InputWatch:
         self._begin_window()
         clock = Clock(clock_type=ClockType.STEADY_TIME)
         self._timer = node.create_timer(0.5 * self._window_s, self.look, clock=clock)
-        node.get_logger().info(f"listening to {_described_topics(inputs, config)}")
+        node.get_logger().info(f"listening to {_described_topics(inputs, config.input)}")
 
     def image_arrived(self, message: ImageMessage | None = None) -> None:
         """Count an image; the first one, also after silence that was spoken of, is told of."""
@@ -53,14 +68,20 @@ class InputWatch:
             self._awaits_image = False
             self._node.get_logger().info(f"images arrive on {self._inputs.topics.image}: {_described(message)}")
 
-    def info_arrived(self) -> None:
+    def info_arrived(self, message: CameraInfo) -> None:
         """Count a camera_info."""
         self._infos += 1
+        self._is_distorted = any(message.d)
+
+    def depth_arrived(self) -> None:
+        """Count a depth image."""
+        self._depths += 1
 
     def mismatched(self, policy: str) -> None:
         """Tell at once of a publisher that cannot be heard; it stays the nearest cause until an image arrives."""
         self._mismatch = policy
-        self._say(advice(self._facts()))
+        for one in advice(self._facts()):
+            self._say(one)
 
     def look(self) -> None:
         """Look at what came; the timer calls this half-way through a window and at its end, when it is judged."""
@@ -79,24 +100,34 @@ class InputWatch:
         self._stop_probe()
 
     def _begin_window(self) -> None:
-        self._images = self._infos = self._twins = 0
+        self._images_before = self._images
+        self._images = self._infos = self._twins = self._depths = 0
         self._paired_before = self._paired()
+
+    def _paired(self) -> tuple[int, int]:
+        """Return how many images have found their camera_info, and their depth."""
+        depths = self._companions.depths
+        return self._companions.cameras.paired, 0 if depths is None else depths.paired
 
     def _judge(self) -> None:
         if not self._node.count_publishers(self._inputs.topics.image):
             self._mismatch = None
         found = advice(self._facts())
-        self._say(found)
+        for one in found:
+            self._say(one)
         if self._images >= ENOUGH:
-            self._said &= {found.kind} if found else set()
+            self._said &= {one.kind for one in found}
         self._knows_twin = bool(self._images and (self._twins or self._knows_twin))
         self._begin_window()
 
-    def _say(self, found: Advice | None) -> None:
-        if found is not None and found.kind not in self._said:
+    def _say(self, found: Advice) -> None:
+        if found.kind not in self._said:
             self._said.add(found.kind)
             self._awaits_image = not self._images
-            self._warn(found.text)
+            if found.is_note:
+                self._node.get_logger().info(found.text)
+            else:
+                self._warn(found.text)
 
     def _wants_probe(self) -> bool:
         """Whether few images come, and the twin has not yet told whether that is the camera's rate."""
@@ -126,16 +157,37 @@ class InputWatch:
             twin_topic=topics.twin,
             window_s=self._window_s,
             images=self._images,
+            images_before=self._images_before,
             infos=self._infos,
             twins=self._twins,
-            paired=self._paired() - self._paired_before,
             offered_types=tuple(publisher.topic_type for publisher in publishers),
             mismatch=self._mismatch,
             is_reliable=self._inputs.is_reliable,
             offers_reliable=all(_is_reliable(publisher.qos_profile) for publisher in publishers),
             image_topics=self._image_topics(),
             domain_id=self._node.context.get_domain_id(),
+            **self._facts_of_companions(),
         )
+
+    def _facts_of_companions(self) -> dict[str, Any]:
+        """Return what was seen of camera_info and depth, by the names in Facts."""
+        live, (cameras, depths) = self._live(), (self._companions.cameras, self._companions.depths)
+        paired, depths_paired = (now - before for now, before in zip(self._paired(), self._paired_before, strict=True))
+        topic = depth_topic(self._node)
+        return {
+            "info_topic": self._inputs.topics.camera_info,
+            "paired": paired,
+            "info_lag_s": cameras.lag_s,
+            "is_distorted": self._is_distorted,
+            "is_rectified": self._is_rectified,
+            "wants_poses": live.pose.enabled,
+            "assumes_camera": live.camera.assume_fov_deg > 0.0,
+            "depth_topic": None if depths is None else topic,
+            "depth_publishers": self._node.count_publishers(topic),
+            "depths": self._depths,
+            "depths_paired": depths_paired,
+            "depth_lag_s": None if depths is None else depths.lag_s,
+        }
 
     def _image_topics(self) -> tuple[tuple[str, str], ...]:
         """Find where images are published, this node's own pictures left out."""

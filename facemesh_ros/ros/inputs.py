@@ -130,7 +130,7 @@ class Inputs:
                     ReliabilityPolicy.RELIABLE if config.reliability == "reliable" else ReliabilityPolicy.BEST_EFFORT
                 )
                 self._add(Image, depth_topic(node), on_depth, DEPTH_DEPTH, wanted)
-        except ConfigError:
+        except Exception:
             self.close()
             raise
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import traceback
+from contextlib import ExitStack
 
 from rclpy.lifecycle import LifecycleNode
-from sensor_msgs.msg import CameraInfo
+from sensor_msgs.msg import CameraInfo, Image
 
 from facemesh_ros.config import NodeConfig
 from facemesh_ros.errors import InputError
@@ -44,7 +45,7 @@ class Stream:
         """Begin.
 
         Raises:
-            ConfigError: a QoS override of the user's is no QoS; nothing is left behind.
+            ConfigError: a QoS override of the user's is no QoS. Whatever is raised, nothing is left behind.
         """
         self._logger = node.get_logger()
         self._processor = processor
@@ -56,12 +57,9 @@ class Stream:
         self._throttle = Throttle()
         self._began_s: float | None = None
         self._is_closed = False
-        on_depth = companions.depths.put if config.depth.enabled else None
-        self._inputs = Inputs(node, config.input, self._on_image, self._on_info, self._on_mismatch, on_depth)
-        cameras = companions.cameras
-        self._watch = InputWatch(node, self._inputs, config.input, lambda: cameras.paired, self._logger.warning)
-        self._node, self._listening = node, companions.target.listen(node)
-        outputs.open()
+        with ExitStack() as opened:
+            self._open(node, config, opened)
+            self._opened = opened.pop_all()
         self._worker = threading.Thread(target=self._work, name="facemesh_worker", daemon=True)
         self._worker.start()
 
@@ -77,10 +75,7 @@ class Stream:
         Raises:
             StuckError: that image is not finished after ``CLOSE_S``; what comes of it later is thrown away.
         """
-        self._watch.close()
-        self._inputs.close()
-        for subscription in self._listening:
-            self._node.destroy_subscription(subscription)
+        self._opened.close()
         self._newest.close()
         self._worker.join(CLOSE_S)
         self._is_closed = True
@@ -88,14 +83,31 @@ class Stream:
         if self._worker.is_alive():
             raise StuckError(f"the work on one image has taken {self.busy_s:.1f} s and does not end; it is abandoned")
 
+    def _open(self, node: LifecycleNode, config: NodeConfig, opened: ExitStack) -> None:
+        """Subscribe, and note in ``opened`` how to undo it."""
+        on_depth = None if self._companions.depths is None else self._on_depth
+        self._inputs = Inputs(node, config.input, self._on_image, self._on_info, self._on_mismatch, on_depth)
+        opened.callback(self._inputs.close)
+        live, warn = (lambda: self._processor.config), self._logger.warning
+        self._watch = InputWatch(node, self._inputs, config, self._companions, live, warn)
+        opened.callback(self._watch.close)
+        for subscription in self._companions.target.listen(node):
+            opened.callback(node.destroy_subscription, subscription)
+        self._outputs.open()
+
     def _on_image(self, message: ImageMessage) -> None:
         self._watch.image_arrived(message)
         if self._newest.put(Frame(message, self._timer.now_s())):
             self._tally.add_dropped()
 
     def _on_info(self, message: CameraInfo) -> None:
-        self._watch.info_arrived()
+        self._watch.info_arrived(message)
         self._companions.cameras.put(message)
+
+    def _on_depth(self, message: Image) -> None:
+        assert self._companions.depths is not None
+        self._watch.depth_arrived()
+        self._companions.depths.put(message)
 
     def _on_mismatch(self, policy: str) -> None:
         self._watch.mismatched(policy)

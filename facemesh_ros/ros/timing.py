@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 STAGES = ("queue", "decode", "detect", "mesh", "pose")
-"""queue: waiting to be taken up, and for camera_info; decode: message → RGB; the others are the library's own."""
+"""queue: waiting to be taken up, for camera_info and depth; decode: message → RGB; the others are the library's own."""
 
 
 class StageTimer:

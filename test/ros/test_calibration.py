@@ -1,4 +1,4 @@
-"""Calibration files."""
+"""Calibrations in messages and files."""
 
 import numpy as np
 import pytest
@@ -6,8 +6,10 @@ import pytest
 pytest.importorskip("rclpy", reason="ROS 2 is not installed here: make setup")
 pytest.importorskip("facemesh_ros.msg", reason="the messages are not built: make setup")
 
+from sensor_msgs.msg import CameraInfo, RegionOfInterest
+
 from facemesh_ros.errors import InputError
-from facemesh_ros.ros.calibration import read_calibration
+from facemesh_ros.ros.calibration import camera_of_info, read_calibration
 from facemesh_ros.ros.convert import camera_from_info, info_from_camera
 from facemesh_ros.types import Camera
 
@@ -84,3 +86,72 @@ def test_no_calibration_is_refused(tmp_path, text, complaint):
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"nowhere\.yaml cannot be read \(No such file"):
         read_calibration(tmp_path / "nowhere.yaml")
+
+
+K = [500.0, 0.0, 320.0, 0.0, 510.0, 240.0, 0.0, 0.0, 1.0]
+P = [420.0, 0.0, 310.0, -50.0, 0.0, 430.0, 235.0, 0.0, 0.0, 0.0, 1.0, 0.0]
+FIVE, EIGHT = [0.1, -0.2, 0.001, 0.002, 0.05], [0.1, -0.2, 0.001, 0.002, 0.05, 0.01, 0.02, 0.03]
+
+
+def info(model="plumb_bob", d=(), **fields):
+    return CameraInfo(width=640, height=480, **{"k": K, "p": P, "distortion_model": model, "d": list(d), **fields})
+
+
+LENSES = {
+    "as it is": ("plumb_bob", FIVE, "plumb_bob", FIVE),
+    "none, by leaving it out": ("", [], "plumb_bob", []),
+    "none, in zeros": ("", [0.0] * 5, "plumb_bob", []),
+    "none, by name": ("none", [], "plumb_bob", []),
+    "none, by name and in zeros": ("none", [0.0] * 8, "plumb_bob", []),
+    "fisheye": ("fisheye", FIVE[:4], "equidistant", FIVE[:4]),
+    "fisheye, filled up": ("fisheye", [*FIVE[:4], 0.0], "equidistant", FIVE[:4]),
+    "plumb_bob, filled up": ("plumb_bob", [*FIVE, 0.0, 0.0, 0.0], "plumb_bob", FIVE),
+    "plumb_bob of zeros, filled up": ("plumb_bob", [0.0] * 12, "plumb_bob", [0.0] * 5),
+    "rational, cut short": ("rational_polynomial", FIVE, "rational_polynomial", [*FIVE, 0.0, 0.0, 0.0]),
+    "rational, filled up": ("rational_polynomial", [*EIGHT, *[0.0] * 7], "rational_polynomial", [*EIGHT, *[0.0] * 6]),
+}
+
+
+@pytest.mark.parametrize(("model", "given", "meant", "coefficients"), LENSES.values(), ids=LENSES.keys())
+def test_a_lens_is_understood_whichever_way_drivers_write_it(model, given, meant, coefficients):
+    camera = camera_of_info(info(model, given))
+    assert (camera.model, camera.distortion.tolist()) == (meant, coefficients)
+    assert camera.matrix.ravel().tolist() == K
+
+
+UNCLEAR = {
+    "distortion without a model": ("", FIVE, "distortion_model ''; it must be one of plumb_bob, rational_polynomial"),
+    "distortion and none": ("none", FIVE, "distortion_model 'none'"),
+    "more than the model has": ("plumb_bob", EIGHT, "has 8 distortion coefficients; plumb_bob has 5 and those beyond"),
+    "fewer than mean anything": ("rational_polynomial", FIVE[:3], "got 3"),
+    "a fisheye of five": ("fisheye", FIVE, "equidistant has 4"),
+    "an unknown model": ("thin_prism", FIVE, "'thin_prism'; it must be one of"),
+}
+
+
+@pytest.mark.parametrize(("model", "given", "complaint"), UNCLEAR.values(), ids=UNCLEAR.keys())
+def test_a_lens_that_cannot_be_told_for_sure_is_refused(model, given, complaint):
+    with pytest.raises(InputError, match=complaint):
+        camera_of_info(info(model, given))
+
+
+def test_of_rectified_images_p_is_the_camera_matrix_and_nothing_is_distorted():
+    camera = camera_of_info(info(d=FIVE), is_rectified=True)
+    assert camera.matrix.tolist() == np.reshape(P, (3, 4))[:, :3].tolist()
+    assert camera.distortion.size == 0
+
+
+def test_of_rectified_images_neither_k_nor_the_lens_need_be_known():
+    assert camera_of_info(info("fancy", EIGHT, k=[0.0] * 9), is_rectified=True).size_wh == (640, 480)
+
+
+def test_binning_and_region_of_interest_count_alike_for_rectified_images():
+    fields = {"binning_x": 2, "binning_y": 4, "roi": RegionOfInterest(x_offset=100, y_offset=40, width=320, height=240)}
+    raw, rectified = camera_of_info(info(k=np.reshape(P, (3, 4))[:, :3].ravel(), **fields)), info(d=FIVE, **fields)
+    got = camera_of_info(rectified, is_rectified=True)
+    assert (got.size_wh, got.matrix.tolist()) == (raw.size_wh, raw.matrix.tolist())
+
+
+def test_rectified_images_without_p_are_refused():
+    with pytest.raises(InputError, match="camera.rectified is true and P of camera_info is all zeros"):
+        camera_of_info(info(p=[0.0] * 12), is_rectified=True)

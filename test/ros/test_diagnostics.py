@@ -6,7 +6,7 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed here: make setup")
 pytest.importorskip("facemesh_ros.msg", reason="the messages are not built: make setup")
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from rig import image_message
+from rig import a_face, image_message, placed
 from sensor_msgs.msg import Image
 
 from facemesh_ros.ros.diagnostics import Report, Tally, status
@@ -46,6 +46,19 @@ def test_every_way_to_skip_an_image_is_counted_apart_and_together():
     assert (tally.report(1.0).new_bad, tally.report(1.0).bad) == (0, 2)
 
 
+def test_calibrations_and_depths_are_counted_in_total_and_by_period():
+    tally = Tally()
+    adds = tally.add_bad_depth, tally.add_no_depth, tally.add_depth, tally.add_calibrated
+    for times, add in enumerate(adds, start=1):
+        for _ in range(times):
+            add()
+    report = tally.report(1.0)
+    assert (report.calibrated, report.depth, report.no_depth, report.bad_depth) == (4, 3, 2, 1)
+    assert (report.new_depth, report.new_no_depth, report.new_bad_depth) == (3, 2, 1)
+    later = tally.report(1.0)
+    assert (later.depth, later.new_depth, later.new_no_depth, later.new_bad_depth) == (3, 0, 0, 0)
+
+
 def test_clearing_begins_at_zero():
     tally = Tally()
     tally.add_bad()
@@ -63,6 +76,10 @@ def test_clearing_begins_at_zero():
         ("running", Report(rate_hz=29.97, faces=2), OK, "30.0 Hz, faces: 2"),
         ("running", Report(rate_hz=30.0, new_bad=3), WARN, "3 images could not be read"),
         ("running", Report(rate_hz=30.0, new_bad=3, new_failed=1), ERROR, "1 images failed"),
+        ("running", Report(rate_hz=30.0, new_bad_depth=2), WARN, "2 depth images could not be used"),
+        ("running", Report(rate_hz=30.0, new_no_depth=15), WARN, "no depth for any image"),
+        ("running", Report(rate_hz=30.0, new_no_depth=15, new_depth=15), OK, "30.0 Hz"),
+        ("running", Report(rate_hz=30.0, disagreeing=1), WARN, "heads are not of the size that the depth says"),
     ],
 )
 def test_the_level_follows_the_worst_of_the_period(state, report, level, message):
@@ -100,6 +117,18 @@ def test_the_running_node_reports_itself(rig):
     assert (made.name, made.hardware_id) == ("/facemesh_node: face meshes", "/image")
     shown = values(made)
     assert (shown["device"], shown["faces"], shown["dropped"], shown["bad"]) == ("cpu", "1", "0", "0")
+
+
+def test_faces_of_which_depth_and_assumption_disagree_are_counted(rig):
+    node = rig.node()
+    arrays, images = rig.faces(), rig.publisher(Image, "/image")
+    agreeing, disagreeing = placed(a_face()), placed(a_face(), scale_disagrees=True)
+    rig.mesher.faces = (a_face(), agreeing, disagreeing, disagreeing)
+    heard = rig.collect(DiagnosticArray, "/diagnostics")
+    images.publish(image_message(1.0))
+    rig.until(lambda: arrays, "faces")
+    rig.until(lambda: any(values(made.status[0])["scale disagrees"] == "2" for made in heard), "diagnostics")
+    assert node._tally.report(1.0).frames == 1
 
 
 def test_simulated_time_without_a_clock_stops_neither_faces_nor_reports(rig):

@@ -18,6 +18,7 @@ from facemesh_ros.ros.companions import Companions
 from facemesh_ros.ros.diagnostics import Tally
 from facemesh_ros.ros.frames import Frame, FrameProcessor
 from facemesh_ros.ros.timing import StageTimer
+from facemesh_ros.types import Camera
 
 pytestmark = pytest.mark.ros
 
@@ -118,22 +119,25 @@ def test_the_heads_quaternion_keeps_its_sign_however_the_head_turns(process, mes
 class WaitingCameras:
     """Cameras that call a function and let 8 ms pass on the stage timer's clock while an image waits for its own."""
 
-    def __init__(self, meanwhile=lambda: None):
+    def __init__(self, meanwhile=lambda: None, camera=None):
         self.now_s = 0.0
         self.meanwhile = meanwhile
+        self.camera = camera
 
     def camera_of(self, stamp, size_wh):
         self.meanwhile()
         self.now_s += 0.008
+        return self.camera
 
     def clock_s(self):
         return self.now_s
 
 
-def processor_with(cameras):
+def processor_with(cameras, depths=None, **parameters):
     timer = StageTimer(cameras.clock_s)
-    mesher = FakeMesher(Config(), timer.stage)
+    mesher = FakeMesher(Config.from_dotted(parameters), timer.stage)
     companions = replace(Companions.of(NodeConfig(), Tally(), print), cameras=cameras)
+    companions = companions if depths is None else replace(companions, depths=depths)
     return FrameProcessor(mesher, timer, companions, lambda _: None), mesher
 
 
@@ -141,6 +145,62 @@ def test_the_wait_for_a_camera_counts_as_queueing():
     processor, _ = processor_with(WaitingCameras())
     timing = processor.process(Frame(image_message(1.0), 0.0), dropped=0).array.timing
     assert (timing.queue, timing.decode, timing.total) == pytest.approx((8.0, 0.0, 8.0))
+
+
+def test_an_image_that_comes_too_late_is_neither_read_nor_waits():
+    cameras = WaitingCameras()
+    processor, _ = processor_with(cameras)
+    processor.process(Frame(image_message(10.033), 0.0), dropped=0)
+    late = image_message(10.0)
+    late.encoding = "bgr7"
+    assert processor.process(Frame(late, 0.0), dropped=0) is None
+    assert cameras.now_s == 0.008
+
+
+def test_after_a_reset_during_the_wait_the_waiting_image_is_the_first():
+    cameras = WaitingCameras()
+    processor, mesher = processor_with(cameras)
+    cameras.meanwhile = processor.reset
+    assert processor.process(Frame(image_message(10.033), 0.0), dropped=0) is not None
+    cameras.meanwhile = lambda: None
+    assert processor.process(Frame(image_message(10.0), 0.0), dropped=0) is None
+    assert processor.process(Frame(image_message(2.0), 0.0), dropped=0) is not None
+    assert mesher.resets == 2
+
+
+class AskedDepths:
+    """Depths that write down which images ask for theirs."""
+
+    def __init__(self):
+        self.asked = []
+
+    def partner_of(self, image_stamp):
+        self.asked.append(image_stamp)
+
+
+CALIBRATED = Camera.from_fov((64, 48), 1.0)
+USES = {
+    "a calibration": (CALIBRATED, {}, True),
+    "a camera that is assumed": (None, {"camera.assume_fov_deg": 60.0}, True),
+    "no camera": (None, {}, False),
+    "no head poses": (CALIBRATED, {"pose.enabled": False}, False),
+}
+
+
+@pytest.mark.parametrize(("camera", "parameters", "is_asked_for"), USES.values(), ids=USES.keys())
+def test_depth_is_asked_for_only_where_it_is_of_use(camera, parameters, is_asked_for):
+    depths = AskedDepths()
+    processor, _ = processor_with(WaitingCameras(camera=camera), depths, **parameters)
+    processor.process(Frame(image_message(1.0), 0.0), dropped=0)
+    assert depths.asked == [stamp(1.0)] * is_asked_for
+
+
+def test_whether_depth_is_of_use_may_change_while_running():
+    depths = AskedDepths()
+    processor, _ = processor_with(WaitingCameras(camera=CALIBRATED), depths)
+    processor.configure(Config.from_dotted({"pose.enabled": False}))
+    processor.process(Frame(image_message(1.0), 0.0), dropped=0)
+    assert depths.asked == []
 
 
 @pytest.mark.parametrize("call", [FrameProcessor.reset, lambda processor: processor.configure(Config(max_faces=1))])

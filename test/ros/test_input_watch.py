@@ -1,16 +1,19 @@
 """What a node says on real topics when no images arrive."""
 
 from itertools import pairwise
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 pytest.importorskip("rclpy", reason="ROS 2 is not installed here: make setup")
 pytest.importorskip("facemesh_ros.msg", reason="the messages are not built: make setup")
 
-from rig import BEST_EFFORT, RELIABLE, Rig, image_message, info_message
+from rig import BEST_EFFORT, RELIABLE, Rig, depth_message, image_message, info_message
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from facemesh_ros.config import InputConfig
+from facemesh_ros.config import Config, InputConfig, NodeConfig
+from facemesh_ros.ros.companions import Companions
 from facemesh_ros.ros.input_advice import ENOUGH
 from facemesh_ros.ros.input_watch import InputWatch
 from facemesh_ros.ros.inputs import Inputs
@@ -143,6 +146,42 @@ def test_stamps_that_never_agree_are_said(rig, said, ticking):
     rig.until(lambda: images() or infos() or "never with the stamp of an image" in said(), "a warning")
 
 
+def test_rare_camera_info_with_stamps_that_never_agree_is_said(rig, said, ticking):
+    impatient(rig)
+    images = ticking(rig.publisher(Image, "/image", RELIABLE), image_message)
+    infos = ticking(rig.publisher(CameraInfo, "/camera_info"), lambda second: info_message(second + 0.5))
+    infos()
+    rig.until(lambda: images() or "no camera_info arrives" in said(), "a note")
+    infos()
+    rig.until(lambda: images() or infos() or "never with the stamp of an image" in said(), "a warning")
+
+
+def test_no_depth_is_said(rig, said, ticking):
+    impatient(rig, **{"depth.enabled": True, "camera.assume_fov_deg": 60.0})
+    images = ticking(rig.publisher(Image, "/image", RELIABLE), image_message)
+    rig.until(lambda: images() or "no depth arrives on /depth: nothing publishes there" in said(), "a warning")
+
+
+def test_depth_with_stamps_that_never_agree_is_said(rig, said, ticking):
+    impatient(rig, **{"depth.enabled": True, "camera.assume_fov_deg": 60.0})
+    images = ticking(rig.publisher(Image, "/image", RELIABLE), image_message)
+    flat = np.ones((48, 64), np.float32)
+    depths = ticking(rig.publisher(Image, "/depth"), lambda second: depth_message(second + 0.5, flat))
+    rig.until(lambda: images() or depths() or "set depth.tolerance_s" in said(), "a warning")
+
+
+def test_distortion_of_rectified_images_is_said(rig, said, ticking):
+    def distorted(seconds):
+        message = info_message(seconds)
+        message.d[0] = -0.2
+        return message
+
+    rig.node({"input.patience_s": PATIENCE_S}, remap=("image:=/cam/image_rect",))
+    images = ticking(rig.publisher(Image, "/cam/image_rect", RELIABLE), image_message)
+    infos = ticking(rig.publisher(CameraInfo, "/cam/camera_info"), distorted)
+    rig.until(lambda: infos() or images() or "Set the parameter camera.rectified to true" in said(), "a warning")
+
+
 def test_a_disabled_node_does_not_watch(rig):
     node = impatient(rig)
     watch = node._stream._watch
@@ -154,19 +193,24 @@ def test_a_disabled_node_does_not_watch(rig):
 class Watched:
     """A watch on /image whose windows end when the test says so, with what it has warned of."""
 
-    def __init__(self, rig, **config):
-        self.warned, self.paired = [], 0
-        settings = InputConfig(patience_s=3600.0, **config)
-        self.inputs = Inputs(rig.tester, settings, lambda _: None, lambda _: None, lambda _: None)
-        self.watch = InputWatch(rig.tester, self.inputs, settings, lambda: self.paired, self.warned.append)
+    def __init__(self, rig, has_depth=False, **config):
+        self.warned, self.live = [], Config()
+        settings = NodeConfig(input=InputConfig(patience_s=3600.0, **config))
+        self.cameras, self.depths = (SimpleNamespace(paired=0, lag_s=None) for _ in range(2))
+        companions = Companions(self.cameras, self.depths if has_depth else None, None)
+        self.inputs = Inputs(rig.tester, settings.input, lambda _: None, lambda _: None, lambda _: None)
+        self.watch = InputWatch(rig.tester, self.inputs, settings, companions, lambda: self.live, self.warned.append)
 
-    def window(self, images=0, infos=0, paired=0, twins=0):
+    def window(self, images=0, infos=0, paired=0, twins=0, depths=0, depths_paired=0):
         """Pass a window in which so many messages arrive; return whether the twin was listened to in it."""
         for number in range(images):
             self.watch.image_arrived(image_message(number))
         for _ in range(infos):
-            self.watch.info_arrived()
-        self.paired += paired
+            self.watch.info_arrived(info_message(1.0))
+        for _ in range(depths):
+            self.watch.depth_arrived()
+        self.cameras.paired += paired
+        self.depths.paired += depths_paired
         self.watch.look()
         is_probing = self.watch._twin is not None
         for _ in range(twins):
@@ -197,11 +241,49 @@ def watched(rig):
 
 
 @pytest.mark.parametrize("infos", [0, 90])
-def test_a_stream_that_is_well_is_not_spoken_of(watched, infos):
+def test_a_stream_that_is_well_is_not_warned_of(watched, infos):
     well = watched()
     for _ in range(3):
         assert not well.window(images=90, infos=infos, paired=infos)
     assert not well.warned
+
+
+def test_a_missing_calibration_is_noted_once_and_is_no_warning(watched, said):
+    camera = watched()
+    for _ in range(4):
+        camera.window(images=90)
+    assert (said().count("no camera_info arrives on /camera_info"), camera.warned) == (1, [])
+
+
+def test_a_missing_calibration_is_noted_only_while_head_poses_are_wanted(watched, said):
+    camera = watched()
+    for parameters in ({"pose.enabled": False}, {"camera.assume_fov_deg": 60.0}):
+        camera.live = Config.from_dotted(parameters)
+        for _ in range(3):
+            camera.window(images=90)
+    assert "no camera_info" not in said()
+    camera.live = Config()
+    camera.window(images=90)
+    assert "no camera_info" in said()
+
+
+def test_missing_depth_is_said_once_until_it_has_come(watched):
+    camera = watched(has_depth=True)
+    for depths in (0, 0, 0, 90, 0, 0):
+        camera.window(images=90, infos=90, paired=90, depths=depths, depths_paired=depths)
+    assert len(camera.warned) == 2
+    assert all("no depth arrives on /depth" in text for text in camera.warned)
+
+
+def test_late_camera_info_and_depth_are_told_with_how_late_they_are(watched):
+    camera = watched(has_depth=True)
+    camera.cameras.lag_s, camera.depths.lag_s = 0.02, 0.045
+    camera.live = Config.from_dotted({"camera.assume_fov_deg": 60.0})
+    for _ in range(3):
+        camera.window(images=90, infos=90, depths=90)
+    of_info, of_depth = camera.warned
+    assert "20 ms after it is needed" in of_info
+    assert "45 ms after it is needed" in of_depth
 
 
 def test_silence_is_said_anew_after_images_have_flowed(watched):

@@ -128,6 +128,24 @@ def test_a_new_activation_counts_from_zero_and_knows_no_tracks(rig):
     assert arrays[-1].dropped == 0
 
 
+@pytest.mark.parametrize(
+    "step", ["inputs.depth_topic", "stream.InputWatch", "target.Target.listen", "outputs.Outputs.open"]
+)
+def test_an_activation_that_fails_half_way_leaves_nothing_behind(rig, monkeypatch, capfd, step):
+    def broken(*_):
+        raise ZeroDivisionError("a bug")
+
+    node = rig.node({"attention.target_frame": "screen", "depth.enabled": True}, start=False)
+    kinds = ("subscriptions", "publishers", "timers")
+    before = {kind: len(list(getattr(node, kind))) for kind in kinds}
+    monkeypatch.setattr(f"facemesh_ros.ros.{step}", broken)
+    assert not node.start()
+    assert "ZeroDivisionError: a bug" in capfd.readouterr().err
+    assert {kind: len(list(getattr(node, kind))) for kind in kinds} == before
+    monkeypatch.undo()
+    assert node.start()
+
+
 def publish_and_get_stuck(rig):
     """Activate a node and have it work on an image without end."""
     node = rig.node()

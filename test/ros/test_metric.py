@@ -144,7 +144,7 @@ def test_tf_can_be_switched_off_while_running(rig):
 
 
 def test_bad_depth_is_counted_and_said_and_the_image_goes_through(rig, capfd):
-    node = rig.node({"depth.enabled": True})
+    node = rig.node({"depth.enabled": True, "camera.assume_fov_deg": 60.0})
     arrays, images, depths = rig.faces(), rig.publisher(Image, "/image"), rig.publisher(Image, "/depth")
     depths.publish(depth_message(1.0, np.ones((5, 5), np.float32)))
     rig.until(lambda: node._companions.depths._messages, "depth")
@@ -157,6 +157,19 @@ def test_bad_depth_is_counted_and_said_and_the_image_goes_through(rig, capfd):
 def test_nobody_subscribes_to_depth_and_tf_unless_asked(rig):
     node = rig.node()
     assert [node.count_subscribers(topic) for topic in ("/depth", "/tf", "/tf_static")] == [0, 0, 0]
+
+
+@pytest.mark.parametrize(("parameters", "focal_px"), [({}, 60.0), ({"camera.rectified": True}, 70.0)])
+def test_of_rectified_images_p_counts(rig, parameters, focal_px):
+    node = rig.node(parameters)
+    images, infos = rig.publisher(Image, "/image"), rig.publisher(CameraInfo, "/camera_info")
+    info = info_message(1.0)
+    info.p = [70.0, 0.0, 30.0, 0.0, 0.0, 70.0, 20.0, 0.0, 0.0, 0.0, 1.0, 0.0]
+    infos.publish(info)
+    rig.until(lambda: node._companions.cameras._messages, "camera_info")
+    images.publish(image_message(1.0))
+    rig.until(lambda: rig.mesher.cameras, "an image")
+    assert rig.mesher.cameras[0].matrix[0, 0] == focal_px
 
 
 def test_every_change_of_the_calibration_is_followed(rig):
