@@ -76,23 +76,23 @@ def axes_on_a_face() -> Picture:
 def off_the_axis() -> Picture:
     """Return a plan of a camera and a head that faces it from 30° aside, with what two solvers make of it."""
     picture = np.full((430, 720, 3), 255, np.uint8)
-    eye, per_m = np.array([90.0, 330.0]), 620.0
+    eye, per_m = np.array([90.0, 70.0]), 620.0
     bearing = math.radians(30.0)
 
     def plan(x_m: float, z_m: float) -> NDArray[np.float64]:
-        """Seen from above: the camera's z to the right, its x down, turned so that both fit."""
-        return eye + per_m * np.array([z_m, -x_m])
+        """Seen from above: the camera's z to the right, its x down."""
+        return eye + per_m * np.array([z_m, x_m])
 
     sight = np.array([math.sin(bearing), math.cos(bearing)])
     head = 0.75 * sight
     arrow(picture, eye, plan(0.0, 0.55), INK)
-    label(picture, "z of the camera's optical frame", plan(-0.045, 0.2), INK)
-    arrow(picture, eye, eye + (0.0, 70.0), INK)
-    label(picture, "-x", eye + (8.0, 68.0), INK)
+    label(picture, "z of the camera's optical frame", plan(-0.035, 0.14), INK)
+    arrow(picture, eye, plan(0.2, 0.0), INK)
+    label(picture, "x", plan(0.19, 0.04), INK)
     cv2.line(picture, *[tuple(np.rint(p).astype(int).tolist()) for p in (eye, plan(*head))], GREY, 1, cv2.LINE_AA)
-    label(picture, "line of sight", plan(*(0.3 * sight + [0.03, -0.06])), GREY)
-    cv2.ellipse(picture, (90, 330), (110, 110), 0, -30, 0, GREY, 1, cv2.LINE_AA)
-    label(picture, "bearing 30 deg", eye + (118, -28), GREY)
+    label(picture, "line of sight", plan(*(0.3 * sight + [0.06, -0.1])), GREY)
+    cv2.ellipse(picture, tuple(np.rint(eye).astype(int).tolist()), (110, 110), 0, 0, 30, GREY, 1, cv2.LINE_AA)
+    label(picture, "bearing 30 deg", eye + (120, 34), GREY)
     rotation = np.array(
         [[math.cos(bearing), 0, math.sin(bearing)], [0, 1, 0], [-math.sin(bearing), 0, math.cos(bearing)]]
     )
@@ -101,11 +101,14 @@ def off_the_axis() -> Picture:
     cv2.fillPoly(picture, [hull], (225, 225, 225), cv2.LINE_AA)
     arrow(picture, plan(*head), plan(*(head - 0.3 * sight)), COLOURS_BGR["x"])
     label(
-        picture, "pose: x of the head, towards the camera", plan(*(head - 0.2 * sight + [-0.06, 0.0])), COLOURS_BGR["x"]
+        picture,
+        "pose: x of the head, towards the camera",
+        plan(*(head - 0.2 * sight + [0.0, 0.05])),
+        COLOURS_BGR["x"],
     )
     wrong = np.array([math.sin(bearing - COMMON_ERROR_RAD), math.cos(bearing - COMMON_ERROR_RAD)])
     arrow(picture, plan(*head), plan(*(head - 0.3 * wrong)), (170, 120, 170))
-    label(picture, "trusting z along the camera's axis", plan(*(head - 0.3 * wrong + [0.045, -0.1])), (170, 120, 170))
+    label(picture, "trusting z along the camera's axis", plan(*(head - 0.3 * wrong + [0.07, -0.1])), (170, 120, 170))
     return picture
 
 
