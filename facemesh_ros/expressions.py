@@ -51,7 +51,7 @@ class TrackExpressions:
         return len(self._memories)
 
     def read(self, faces: Iterable[Face], stamp: float, target_m: Target = None) -> tuple[Face, ...]:
-        """Return the faces of one image with eyes, mouth and gaze, unless switched off; forget every other track.
+        """Return the faces of one image with eyes, mouth and gaze, unless switched off.
 
         Memory starts anew with a track's first image and after a jump in stamps, forward or back, of more than a blink.
         A stamp that stands still or steps back by less changes nothing, and ends no blink.

@@ -15,6 +15,9 @@ HEAD_FROM_REFERENCE = np.array([[0.0, 0.0, -1.0], [1.0, 0.0, 0.0], [0.0, -1.0, 0
 """The reference face looks out of an image (x right, y down, z away); a head (REP 155) has x out of the face, y to its
 left and z to the scalp. Both begin at the sellion."""
 
+JAW = (136, 365)
+"""Of the rigid points: they lie on the lower jaw."""
+
 
 @lru_cache(maxsize=1)
 def head_points() -> Float64:
@@ -35,9 +38,9 @@ def pose_points() -> NDArray[np.intp]:
 
 
 @lru_cache(maxsize=1)
-def is_rigid() -> NDArray[np.bool_]:
-    """Return (468,) whether a point is among the rigid ones, whose z counts as well; read-only."""
-    return frozen(np.isin(np.arange(SURFACE_POINTS), RIGID))
+def is_firm() -> NDArray[np.bool_]:
+    """Return (468,) whether a point's z counts as well: of the rigid ones, those above the jaw; read-only."""
+    return frozen(np.isin(np.arange(SURFACE_POINTS), np.setdiff1d(RIGID, JAW)))
 
 
 def frozen(array: NDArray[Any]) -> NDArray[Any]:

@@ -17,6 +17,8 @@ from facemesh_ros.scale import DEPTH, IRISES, HeadScale, RunningScale, assumed, 
 from facemesh_ros.types import Camera, Face, HeadPose
 
 Depth = NDArray[np.float32]
+Lens = tuple[str, float, float, bytes]
+"""Model, focal lengths in px and coefficients; the part of the sensor that is read does not matter."""
 
 
 @dataclass
@@ -35,6 +37,8 @@ class Heads:
     def __init__(self, config: Config) -> None:
         self.config = config
         self._known: dict[int, _Known] = {}
+        self._lens: Lens | None = None
+        """Through which the sizes in memory were measured."""
 
     def posed(
         self, faces: Sequence[Face], camera: Camera | None, size_wh: tuple[int, int], depth_m: Depth | None
@@ -50,7 +54,14 @@ class Heads:
         used = self.camera_of(camera, size_wh)
         if used is None:
             return tuple(faces)
+        self._look_through(_lens_of(used))
         return tuple(self._posed(face, used, camera is not None, depth_m) for face in faces)
+
+    def _look_through(self, lens: Lens) -> None:
+        """Forget how large heads are when another lens says how far away they are."""
+        if lens != self._lens:
+            self._lens = lens
+            self._known = {track_id: _Known(one.solution) for track_id, one in self._known.items()}
 
     def keep(self, track_ids: Iterable[int]) -> None:
         """Forget every other track."""
@@ -85,6 +96,10 @@ class Heads:
             pose=head_pose(solution, scale, is_calibrated),
             points_m=None if metric is None else (scale.factor * metric).astype(np.float32),
         )
+
+
+def _lens_of(camera: Camera) -> Lens:
+    return camera.model, float(camera.matrix[0, 0]), float(camera.matrix[1, 1]), camera.distortion.tobytes()
 
 
 def head_pose(solution: Solution, scale: HeadScale, is_calibrated: bool = True) -> HeadPose:

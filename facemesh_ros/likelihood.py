@@ -15,7 +15,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from facemesh_ros.head import frozen, head_normals, head_points, is_rigid, pose_points
+from facemesh_ros.head import frozen, head_normals, head_points, is_firm, pose_points
 from facemesh_ros.lens import pixels_per_ray
 from facemesh_ros.shapes import shape_modes, shape_precision
 from facemesh_ros.types import Camera, Float32, Float64
@@ -33,6 +33,8 @@ GRAZING = 0.35
 """Cosine of the angle between normal and line of sight from which on a point counts in full; at 0 it is hidden."""
 LEAST_POINTS = 8
 """With fewer in sight there is no pose."""
+SMALLEST_PX = 0.5
+"""Nor is there with a face whose points are no farther from their middle, as root mean square."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,22 +125,27 @@ class Weights:
 
     points: Float64
     """(N,) px⁻²: of x and of y."""
-    relief: float
-    """px⁻²."""
+    relief: Float64
+    """(M,) px⁻²."""
 
 
 def sight_of(points_px: Float32, seen: Float64, camera: Camera) -> Sight | None:
     """Return what counts of a mesh; None where too little has a ray. Arguments are those of pose.solve."""
     has_ray = np.isfinite(seen[pose_points(), 0])
     index = pose_points()[has_ray]
-    firm = np.flatnonzero(is_rigid()[index])
+    firm = np.flatnonzero(is_firm()[index] & np.isfinite(points_px[index, 2]))
     if len(firm) < LEAST_POINTS:
         return None
     rays, per_ray = seen[index], pixels_per_ray(camera, seen[index])
     known = seen[np.isfinite(seen[:, 0])]
-    ahead = np.array([*0.5 * (known.min(axis=0) + known.max(axis=0)), 1.0])  # the middle of the network's crop
+    ahead = np.array(
+        [*0.5 * (known.min(axis=0) + known.max(axis=0)), 1.0]
+    )  # of the network's crop, as far as there are rays
     away = float(np.sqrt(ahead @ ahead))
     px_per_ray2 = float(np.abs(np.linalg.det(per_ray)).mean())
+    size_px = float(np.sqrt(rays.var(axis=0).sum() * px_per_ray2))
+    if not size_px > SMALLEST_PX:
+        return None
     px_across = float(np.sqrt(px_per_ray2 * away**3))  # a plane across the sight is drawn larger off the axis
     z = points_px[index[firm], 2].astype(np.float64)
     modes = shape_modes() if has_ray.all() else shape_modes()[:, :, has_ray]
@@ -149,7 +156,7 @@ def sight_of(points_px: Float32, seen: Float64, camera: Camera) -> Sight | None:
         normals=head_normals()[index],
         rays=rays,
         pixels_per_ray=per_ray,
-        size_px=float(np.sqrt(rays.var(axis=0).sum() * px_per_ray2)),
+        size_px=size_px,
         firm=firm,
         firm_modes=firm_modes - firm_modes.mean(axis=2, keepdims=True),
         relief=(z - z.mean()) / px_across,
@@ -160,7 +167,7 @@ def sight_of(points_px: Float32, seen: Float64, camera: Camera) -> Sight | None:
 
 def cost(at: Placed, weights: Weights) -> float:
     """Return the negative logarithm of the probability, twice, but for a constant."""
-    seen = weights.points @ at.off2 + weights.relief * (at.relief_off @ at.relief_off)
+    seen = weights.points @ at.off2 + weights.relief @ at.relief_off**2
     return float(seen) + strangeness(at.guess)
 
 
@@ -179,7 +186,7 @@ def normal_equations(sight: Sight, at: Placed, weights: Weights) -> tuple[Float6
     by_head = np.tensordot(at.guess.rotation.T, by_pose[:3], 1)  # (3, 2, N): by a point's place in the head's axes
     weighted, by_both = weights.points * by_pose, np.einsum("ajn,bjn->abn", weights.points * by_head, by_head)
     relief = _relief_jacobian(sight, at)
-    hessian, gradient = weights.relief * (relief @ relief.T), weights.relief * (relief @ at.relief_off)
+    hessian, gradient = (weights.relief * relief) @ relief.T, relief @ (weights.relief * at.relief_off)
     # A mode moves all points along one axis, so that its columns are products, and need not be written out.
     by_shape = np.matmul(np.einsum("pjn,ajn->apn", weighted, by_head), modes.transpose(0, 2, 1))
     among_shapes = np.matmul(modes[:, np.newaxis] * by_both[:, :, np.newaxis], modes.transpose(0, 2, 1))
@@ -258,9 +265,15 @@ def noise2_of(at: Placed) -> float:
 def weights_of(sight: Sight, at: Placed, noise2: float) -> Weights:
     """Weigh points by how well they are seen, and less where they are not where most others would have them."""
     in_sight = facing(at.points, sight.normals @ at.guess.rotation.T)
-    points = in_sight * np.sqrt(np.minimum(1.0, HUBER**2 * noise2 / np.maximum(at.off2, 1e-12))) / noise2
-    relief2 = float(np.sort(at.relief_off**2)[len(at.relief_off) // 2]) / NORMAL_MEDIAN**2
-    return Weights(points, 1.0 / max(relief2, (RELIEF_SD_M * at.px_per_m) ** 2))
+    relief_off2 = at.relief_off**2
+    median2 = float(np.sort(relief_off2)[len(relief_off2) // 2])
+    relief_noise2 = max(median2 / NORMAL_MEDIAN**2, (RELIEF_SD_M * at.px_per_m) ** 2)
+    return Weights(in_sight * _huber(at.off2, noise2), _huber(relief_off2, relief_noise2))
+
+
+def _huber(off2: Float64, noise2: float) -> Float64:
+    """Return the (N,) weights of errors with squares ``off2``: the inverse variance, less of what is far off."""
+    return np.asarray(np.sqrt(np.minimum(1.0, HUBER**2 * noise2 / np.maximum(off2, 1e-12))) / noise2, np.float64)
 
 
 def _turn(by: NDArray[np.floating]) -> Float64:

@@ -61,8 +61,8 @@ class Solution:
     covariance: Float64
     """(6, 6): x, y, z (m), rotation about x, y, z (rad), in the camera's optical frame."""
     amounts: Float64
-    """(4 + 3 K,): what was solved for along: by what all of z is wrong, and how this face differs from the reference
-    face, in standard deviations."""
+    """(4 + 3 K,): what was solved for along: by what all of z is wrong (a turn, rad, and a share), and how this face
+    differs from the reference face, in standard deviations."""
 
     def points(self) -> Float64:
         """Return the (468, 3) points of the reference face, m in the camera's optical frame."""

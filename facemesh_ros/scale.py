@@ -112,9 +112,10 @@ class RunningScale:
         factor = _middle(ordered, otherwise.factor)
         noise = measure.reading_sd / math.sqrt(max(len(ordered) / ALIKE, 1.0))
         sd = max(math.hypot(measure.sd, noise), _spread(ordered) / factor)
-        disagreement = abs(factor / otherwise.factor - 1.0)
-        disagrees = disagreement > measure.largest_disagreement  # a wall behind the head, or a head of no usual size?
-        return HeadScale(factor, max(sd, disagreement) if disagrees else sd, measure.source, disagrees)
+        # A wall behind the head, or a head of no usual size? Then one deviation reaches to what is held otherwise.
+        disagrees = abs(factor / otherwise.factor - 1.0) > measure.largest_disagreement
+        doubt = abs(otherwise.factor / factor - 1.0) if disagrees else 0.0
+        return HeadScale(factor, max(sd, doubt), measure.source, disagrees)
 
 
 def _middle(ordered: Sequence[float], expected: float) -> float:

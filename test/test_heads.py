@@ -90,12 +90,14 @@ def test_the_size_of_the_head_scales_distance_mesh_and_doubt_alone():
     assert large.pose.error_px == one.pose.error_px
 
 
-def test_the_doubt_about_the_distance_is_that_about_the_size():
-    (face,) = heads().posed([a_face()], CAMERA, SIZE_WH, None)
-    position = face.pose.camera_from_head[:3, 3]
+@pytest.mark.parametrize("pose", [POSES[0], POSES[1], POSES[4]])
+def test_the_doubt_about_the_distance_is_that_about_the_size_and_lies_along_the_line_of_sight(pose):
+    (face,) = heads().posed([a_face(pose=pose)], CAMERA, SIZE_WH, None)
+    position, covariance = face.pose.camera_from_head[:3, 3], face.pose.covariance[:3, :3]
     sight = position / np.linalg.norm(position)
-    sd = np.sqrt(sight @ face.pose.covariance[:3, :3] @ sight)
-    assert sd == pytest.approx(0.05 * np.linalg.norm(position), rel=0.05)
+    assert np.sqrt(sight @ covariance @ sight) == pytest.approx(0.05 * np.linalg.norm(position), rel=0.05)
+    aside = np.cross(sight, [0.3, 0.8, 0.5])
+    assert np.sqrt(aside @ covariance @ aside) < 0.01 * np.linalg.norm(position)
 
 
 def test_a_track_begins_where_it_was_and_comes_to_the_same_pose():
@@ -166,6 +168,18 @@ def test_a_head_whose_size_is_known_moves_as_it_moves_in_the_image():
     (near,) = stream.posed([a_face(pose=(POSES[0][0], [0.0, 0.0, 0.4]))], CAMERA, SIZE_WH, None)
     assert near.pose.camera_from_head[2, 3] == pytest.approx(0.4 * near.pose.head_scale, abs=2e-3)
     assert near.pose.head_scale == pytest.approx(1.1, abs=0.05)
+
+
+def test_another_lens_begins_the_size_anew_and_another_part_of_the_sensor_does_not():
+    for camera, source in (
+        (Camera.from_fov(SIZE_WH, 1.6), "assumed"),
+        (Camera.from_matrix(CAMERA.matrix, [0.01, 0.0, 0.0, 0.0], SIZE_WH), "assumed"),
+        (Camera.from_matrix(CAMERA.matrix + [[0, 0, 9], [0, 0, -5], [0, 0, 0]], None, SIZE_WH), "depth"),
+    ):
+        stream = heads()
+        (before,) = stream.posed([a_face()], CAMERA, SIZE_WH, flat(0.7))
+        (after,) = stream.posed([a_face()], camera, SIZE_WH, None)
+        assert (before.pose.scale_source, after.pose.scale_source) == ("depth", source)
 
 
 def test_each_track_has_its_own_size_and_loses_it_when_it_is_forgotten():

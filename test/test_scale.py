@@ -177,7 +177,8 @@ def test_the_doubt_about_a_size_by_irises_falls_with_the_readings_to_that_of_iri
 def test_depth_disagrees_with_what_is_held_otherwise_and_irises_with_nothing():
     child = after([0.7], IRISES)
     assert (child.factor, child.disagrees) == (0.7, False) and child.relative_sd < 0.1
-    assert after([0.7]).disagrees and after([0.7]).relative_sd == pytest.approx(0.3)
+    assert after([0.7]).disagrees and after([0.7]).relative_sd * 0.7 == pytest.approx(1.0 - 0.7)
+    assert after([99.0]).disagrees and after([99.0]).relative_sd < 1.0
     assert not after([0.7], otherwise=child).disagrees
     assert after([1.0], otherwise=child).disagrees
 
