@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from facemesh_ros.directions import gaze_lines, head_axes
 from facemesh_ros.errors import InputError
+from facemesh_ros.geometry import roi_corners
 from facemesh_ros.labels import label_places
 from facemesh_ros.paint import SHADE, Brush, Color, fixed_point, translucent, view_of
 from facemesh_ros.topology import Topology, face_topology
@@ -152,20 +153,11 @@ def _iris_rings(topology: Topology, spots: NDArray[np.int32]) -> list[tuple[NDAr
 
 def _draw_roi(canvas: UInt8, roi: Roi, pen: _Pen) -> None:
     """Draw the region's square thinly, with strong corners."""
-    corners = _corners(roi)
+    corners = roi_corners(roi)
     pen.lines(canvas, [fixed_point(corners)], pen.identity, 1, closed=True)
     arms = 0.08 * (np.stack([np.roll(corners, 1, axis=0), np.roll(corners, -1, axis=0)]) - corners)
     angles = fixed_point(np.stack([corners + arms[0], corners, corners + arms[1]], axis=1))
     pen.lines(canvas, list(angles), pen.identity, pen.line_px + 1)
-
-
-def _corners(roi: Roi) -> Float64:
-    """(4, 2) float64, px of the image: the region's corners, clockwise from the top-left of the upright face."""
-    cos, sin = np.cos(roi.angle), np.sin(roi.angle)
-    image_from_roi = np.array([[cos, -sin], [sin, cos]])
-    unit = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]])
-    corners: Float64 = roi.center_xy + roi.size * unit @ image_from_roi.T
-    return corners
 
 
 def _draw_directions(canvas: UInt8, face: Face, camera: Camera | None, pen: _Pen) -> None:
@@ -181,7 +173,7 @@ def _draw_directions(canvas: UInt8, face: Face, camera: Camera | None, pen: _Pen
 def _draw_labels(canvas: UInt8, drawn: Sequence[tuple[Face, _Pen]]) -> None:
     """Write identity and presence beside each region; nothing for a face out of sight."""
     labels = [_Label.of(face, pen) for face, pen in drawn]
-    regions = [_box(_corners(face.roi)) for face, _ in drawn]
+    regions = [_box(roi_corners(face.roi)) for face, _ in drawn]
     boxes = [_box(face.smoothed.points[:, :2].astype(np.float64)) for face, _ in drawn]
     places = label_places([label.size_wh for label in labels], regions, boxes, (canvas.shape[1], canvas.shape[0]))
     for label, (_, pen), place in zip(labels, drawn, places, strict=True):

@@ -13,7 +13,7 @@ LAYERS = (
     {"types", "tunables"},
     {"config", "topology", "distortion", "target"},
     {"geometry", "filters", "models", "warp", "identity", "exposure", "lens", "head", "paint", "labels"},
-    {"session", "track", "views", "procrustes", "shapes", "virtual_camera"},
+    {"session", "track", "views", "procrustes", "shapes", "virtual_camera", "anonymous"},
     {"gaze", "likelihood"},
     {"expressions", "pose", "directions"},
     {"detector", "mesh_net", "tracker", "search", "scale", "metric_mesh"},
