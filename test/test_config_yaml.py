@@ -30,7 +30,7 @@ def section_of(name):
 def spelled(value):
     """Return a default as YAML writes it."""
     if isinstance(value, str):
-        return value or "''"
+        return value if value and yaml.safe_load(value) == value else f"'{value}'"  # off alone would be false
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
