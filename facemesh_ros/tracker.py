@@ -26,8 +26,9 @@ DOUBTFUL_COST = 0.5
 """A match that costs more is confirmed before it is believed: one in fifty of those of one face from image to image."""
 RECHECK_S = 1.0
 """A face that is followed is confirmed this often all the same."""
-LOST_FACES_PER_S = 1.0
-"""A face out of sight may go by so many of its sizes a second, any way, beyond where it was going."""
+LOST_FACES_PER_S, MOST_LOST_FACES = 1.0, 1.0
+"""A face out of sight may go by so many of its sizes a second, any way, beyond where it was going, and by no more than
+so many: what goes farther is found anew, or is gone."""
 MUCH_LARGER = 1.5
 """So many times as large, of two sights of one face, one is taken for the face and the other for a part of it."""
 
@@ -201,7 +202,7 @@ class Tracker:
     def _whereabouts(self, track: Track) -> Roi:
         """Return the region from where a lost face was seen to where it was going, grown with the time since."""
         last_xy, ahead_xy = track.next_roi.center_xy, np.array(track.ahead_xy(self._stamp, self.config.tracker.coast_s))
-        strayed = LOST_FACES_PER_S * track.known.size * track.gap_s(self._stamp)
+        strayed = track.known.size * min(LOST_FACES_PER_S * track.gap_s(self._stamp), MOST_LOST_FACES)
         size = track.next_roi.size + 2.0 * strayed + float(np.linalg.norm(ahead_xy - last_xy))
         return Roi(0.5 * (last_xy + ahead_xy), size, track.next_roi.angle)
 

@@ -73,7 +73,7 @@ def limits_of_blur(mode: str, config: Config) -> str | None:
     return (
         f"privacy.mode is blur: a face is covered once it is found, of {config.max_faces} at most (max_faces). While "
         f"some are followed, new ones are looked for every {config.detector.interval_s:g} s (detector.interval_s; 0 is "
-        "every image). docs/privacy.md says what to set and what is never covered"
+        "every image). config/blur.yaml finds more; docs/privacy.md says what is never covered"
     )
 
 
