@@ -327,6 +327,20 @@ class Rep155Config(Section):
 
 
 @dataclass(frozen=True)
+class PrivacyConfig(Section):
+    """What the node lets out of the images."""
+
+    mode: str = tunable(
+        "off",
+        "What images go out: with off as they are, with numbers none at all, with blur only such in which the faces "
+        "that are found are covered (docs/privacy.md says what that leaves), also on anonymous_image. REP 155 has "
+        "pictures of faces with off alone.",
+        choices=("off", "numbers", "blur"),
+        live=False,
+    )
+
+
+@dataclass(frozen=True)
 class NodeConfig(Section):
     """What the ROS node takes beside :class:`Config`."""
 
@@ -344,3 +358,4 @@ class NodeConfig(Section):
     attention: TargetConfig = field(default_factory=TargetConfig)
     tf: TfConfig = field(default_factory=TfConfig)
     rep155: Rep155Config = field(default_factory=Rep155Config)
+    privacy: PrivacyConfig = field(default_factory=PrivacyConfig)

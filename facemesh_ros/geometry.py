@@ -76,6 +76,15 @@ def image_from_crop(roi: Roi, crop_size: int) -> Float64:
     return np.column_stack([linear, roi.center_xy - linear @ middle])
 
 
+def roi_corners(roi: Roi) -> Float64:
+    """(4, 2) float64, px of the image: the region's corners, clockwise from the top-left of the upright face."""
+    cos, sin = math.cos(roi.angle), math.sin(roi.angle)
+    image_from_roi = np.array([[cos, -sin], [sin, cos]])
+    unit = np.array([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]])
+    corners: Float64 = roi.center_xy + roi.size * unit @ image_from_roi.T
+    return corners
+
+
 def letterbox_roi(size_wh: tuple[int, int]) -> Roi:
     """Return the square on the long side of an image of ``size_wh``, centred as the reference centres it."""
     width, height = size_wh

@@ -24,7 +24,7 @@ from facemesh_ros.session import Session
 from facemesh_ros.target import Target, TargetPlace
 from facemesh_ros.track import Track
 from facemesh_ros.tracker import Tracker
-from facemesh_ros.types import Camera, Face, Mesh, UInt8
+from facemesh_ros.types import Camera, Face, Mesh, Roi, UInt8
 
 LONGEST_SIDE_PX = 32766
 """OpenCV's warps address pixels in 16 bits: sides must be shorter than SHRT_MAX."""
@@ -79,6 +79,19 @@ class FaceMesher:
     def next_id(self) -> int:
         """The id of the next new face in the stream: larger than any that was given so far."""
         return self._tracker.next_id
+
+    @property
+    def possible_rois(self) -> tuple[Roi, ...]:
+        """Where in the last image of the stream faces may be that were not returned: unconfirmed ones, and lost ones.
+
+        Each region holds a whole head with some room. A face counts as lost for ``tracker.reacquire_s``, and its region
+        grows meanwhile.
+        """
+        return self._tracker.possible_rois
+
+    def camera_of(self, camera: Camera | None, size_wh: tuple[int, int]) -> Camera | None:
+        """Return the camera by which an image of this size (px) gets its poses: this, else the assumed one, if any."""
+        return self._heads.camera_of(camera, size_wh)
 
     def process(
         self,

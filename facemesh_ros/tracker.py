@@ -26,6 +26,9 @@ DOUBTFUL_COST = 0.5
 """A match that costs more is confirmed before it is believed: one in fifty of those of one face from image to image."""
 RECHECK_S = 1.0
 """A face that is followed is confirmed this often all the same."""
+LOST_FACES_PER_S, MOST_LOST_FACES = 1.0, 1.0
+"""A face out of sight may go by so many of its sizes a second, any way, beyond where it was going, and by no more than
+so many: what goes farther is found anew, or is gone."""
 MUCH_LARGER = 1.5
 """So many times as large, of two sights of one face, one is taken for the face and the other for a part of it."""
 
@@ -90,6 +93,12 @@ class Tracker:
     def missing(self) -> tuple[Roi, ...]:
         """Where the faces whose places are kept should be in the last image."""
         return tuple(self._ahead(track, self._stamp) for track in self._coasting(self._stamp))
+
+    @property
+    def possible_rois(self) -> tuple[Roi, ...]:
+        """Where faces may be in the last image beside those of :attr:`tracks`: not confirmed yet, or lost."""
+        unconfirmed = (track.next_roi for track in self._followed if track.track_id == UNCONFIRMED)
+        return (*unconfirmed, *map(self._whereabouts, self._lost))
 
     def rois(self, stamp: float) -> tuple[Roi, ...]:
         """Return where to look for the known faces in the image of this time.
@@ -189,6 +198,13 @@ class Tracker:
     def _ahead(self, track: Track, stamp: float) -> Roi:
         ahead_xy = np.array(track.ahead_xy(stamp, self.config.tracker.coast_s))
         return Roi(ahead_xy, track.next_roi.size, track.next_roi.angle)
+
+    def _whereabouts(self, track: Track) -> Roi:
+        """Return the region from where a lost face was seen to where it was going, grown with the time since."""
+        last_xy, ahead_xy = track.next_roi.center_xy, np.array(track.ahead_xy(self._stamp, self.config.tracker.coast_s))
+        strayed = track.known.size * min(LOST_FACES_PER_S * track.gap_s(self._stamp), MOST_LOST_FACES)
+        size = track.next_roi.size + 2.0 * strayed + float(np.linalg.norm(ahead_xy - last_xy))
+        return Roi(0.5 * (last_xy + ahead_xy), size, track.next_roi.angle)
 
     def _sights(self, rois: Sequence[Roi], meshes: Sequence[Mesh | None]) -> list[Sight]:
         sights = []

@@ -55,6 +55,8 @@ class Tunable:
         """
         kind = type(self.default)
         value = value.item() if isinstance(value, np.generic) else value
+        if value is False and "off" in self.choices:
+            value = "off"  # YAML, and so a ROS command line, takes the bare word for false
         if kind is float and type(value) is int:
             value = float(value)
         if type(value) is not kind:

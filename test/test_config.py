@@ -9,6 +9,15 @@ from facemesh_ros.errors import ConfigError
 ALL = [*Config.tunables(), *NodeConfig.tunables()]
 
 
+@pytest.mark.parametrize("word", ["off", False])
+def test_the_bare_word_off_of_yaml_is_the_word(word):
+    assert NodeConfig.from_dotted({"privacy.mode": word}).privacy.mode == "off"
+    with pytest.raises(ConfigError, match=r"mesh.network is False"):
+        Config.from_dotted({"mesh.network": False})
+    with pytest.raises(ConfigError, match=r"privacy.mode is True"):
+        NodeConfig.from_dotted({"privacy.mode": True})
+
+
 def test_dotted_names_are_unique_over_library_and_node():
     names = [tunable.name for tunable in ALL]
     assert len(set(names)) == len(names)

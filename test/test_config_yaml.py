@@ -30,7 +30,7 @@ def section_of(name):
 def spelled(value):
     """Return a default as YAML writes it."""
     if isinstance(value, str):
-        return value or "''"
+        return value if value and yaml.safe_load(value) == value else f"'{value}'"  # off alone would be false
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -82,3 +82,13 @@ def test_a_parameter_is_explained_right_above_it(name):
     leaf = name.split(".")[-1]
     text = FILE.read_text(encoding="utf-8")
     assert re.search(rf"^ *# .+\n *{leaf}: ", text, re.MULTILINE)
+
+
+def test_the_preset_for_blur_differs_from_the_defaults_in_what_it_names_and_is_taken():
+    content = yaml.safe_load(FILE.with_name("blur.yaml").read_text(encoding="utf-8"))["/**"]["ros__parameters"]
+    values = flattened(content)
+    own = {tunable.name for tunable in NodeConfig.tunables()}
+    config = Config.from_dotted({name: value for name, value in values.items() if name not in own})
+    node = NodeConfig.from_dotted({name: value for name, value in values.items() if name in own})
+    assert node.privacy.mode == "blur" and config.detector.interval_s == 0.0
+    assert all(TUNABLES[name].default != value for name, value in values.items())

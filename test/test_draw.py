@@ -1,13 +1,15 @@
 """Laws of the drawing, held by a real face's recorded mesh on plain backgrounds."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from facemesh_ros.directions import gaze_lines, head_axes
 from facemesh_ros.draw import draw_faces
 from facemesh_ros.errors import InputError
-from facemesh_ros.types import Face, Mesh, Roi
+from facemesh_ros.types import Camera, Face, Gaze, HeadPose, Mesh, Roi
 
 GOLDENS = Path(__file__).with_name("data")
 HEIGHT, WIDTH = 360, 480
@@ -115,8 +117,11 @@ def test_labels_lie_over_the_lines_of_other_faces():
         drawn = draw_faces(plain(), faces, order="rgb")
         return np.all(drawn == LABEL_BACKING_RGB, axis=2)
 
-    # The region of the second face crosses the first one's label; the labels themselves do not meet.
-    first, second = face_at((240.0, 200.0)), face_at((190.0, 150.0), track_id=2)
+    # The region of the second face, but not the face itself, crosses the label of the first; the labels do not meet.
+    first, second = face_at((240.0, 240.0)), face_at((190.0, 60.0), size_px=100.0, track_id=2)
+    region = np.zeros((HEIGHT, WIDTH), bool)
+    region[: 60 + 75, 190 - 75 : 190 + 75] = True
+    assert np.any(backing([first]) & region)
     assert np.all(backing([first, second])[backing([first])])
 
 
@@ -187,3 +192,67 @@ def test_views_with_gaps_between_rows_are_taken():
 def test_bad_arguments_are_refused_with_the_reason(image, order, reason):
     with pytest.raises(InputError, match=reason):
         draw_faces(image, [], order=order)
+
+
+CAMERA = Camera.from_fov((WIDTH, HEIGHT), np.radians(60.0))
+
+
+def with_directions(face: Face, looks=(0.6, 0.0, -0.8)) -> Face:
+    """A head turned by about 35°, 0.6 m away at the middle of the image, and its gaze to the image's right."""
+    camera_from_head = np.eye(4)
+    camera_from_head[:3, :3] = [[0.57, 0.82, 0.0], [0.0, 0.0, -1.0], [-0.82, 0.57, 0.0]]
+    camera_from_head[:3, 3] = [0.0, 0.0, 0.6]
+    gaze = Gaze(looks, (1.0, 0.0, 0.0), "iris", looks, looks)
+    return replace(face, pose=HeadPose(camera_from_head, 1.0, np.eye(6)), gaze=gaze)
+
+
+def test_axes_have_their_colours_where_the_camera_sees_them():
+    face = with_directions(face_at((240.0, 180.0)))
+    drawn = draw_faces(plain(), [face], order="rgb", camera=CAMERA)
+    for name, line in head_axes(face.pose, CAMERA).items():
+        channel = "xyz".index(name)
+        x, y = np.round(line[-2]).astype(int)
+        around = drawn[y - 2 : y + 3, x - 2 : x + 3].reshape(-1, 3).astype(int)
+        other = np.delete(around, channel, axis=1).max(axis=1)
+        assert (around[:, channel] - other).max() > 60, name
+
+
+def test_without_a_camera_there_are_no_axes_and_the_gaze_is_drawn_all_the_same():
+    face = with_directions(face_at((240.0, 180.0)))
+    without = draw_faces(plain(), [replace(face, pose=None)], order="rgb")
+    assert np.array_equal(
+        draw_faces(plain(), [replace(face, gaze=None)], order="rgb"),
+        draw_faces(plain(), [replace(face, gaze=None, pose=None)], order="rgb", camera=CAMERA),
+    )
+    bare = draw_faces(plain(), [replace(face, gaze=None, pose=None)], order="rgb")
+    touched = changed(bare, without)
+    for _, end in gaze_lines(replace(face, pose=None)):
+        x, y = np.round(end).astype(int)
+        assert touched[y, x]
+        assert without[y, x].astype(int)[2] < 150 < without[y, x].astype(int)[:2].min()  # yellow
+
+
+def test_lines_widen_with_the_face():
+    """Twice as large a face has about four times as much of the white of its oval, not twice."""
+    image = plain(height=1200, width=1600)
+    drawn = [draw_faces(image, [face_at((800.0, 600.0), size_px)], order="bgr") for size_px in (390.0, 780.0)]
+    counts = [np.all(picture > 215, axis=2).sum() for picture in drawn]
+    assert 2.5 < counts[1] / counts[0] < 5.0
+
+
+@pytest.mark.parametrize("level", [0, 60, 130, 200, 255])
+def test_contours_and_mesh_stand_out_from_skin_of_any_brightness(level):
+    image, face = plain(level), face_at(size_px=240.0)
+    drawn = draw_faces(image, [face], order="rgb").astype(int)
+    contrast = np.abs(drawn - level).max(axis=2)
+    x, y = np.round(face.smoothed.points[:468, :2].T).astype(int)
+    around = [contrast[b - 2 : b + 3, a - 2 : a + 3].max() for a, b in zip(x, y, strict=True)]
+    assert np.median(around) > 40
+
+
+def test_a_label_leaves_the_face_of_another_alone():
+    below, above = face_at((240.0, 240.0)), face_at((200.0, 110.0), track_id=2)
+    drawn = draw_faces(plain(), [below, above], order="rgb")
+    xs, ys = above.smoothed.points[:, 0], above.smoothed.points[:, 1]
+    face = drawn[int(ys.min()) : int(ys.max()), int(xs.min()) : int(xs.max())]
+    assert np.all(face == LABEL_BACKING_RGB, axis=2).sum() < 20  # the dark edges of lines

@@ -567,3 +567,25 @@ def test_the_stages_are_announced_to_whoever_times_them(networks, face_rgb):
 def test_without_networks_the_error_names_the_remedy(tmp_path):
     with pytest.raises(ModelError, match="facemesh models install"):
         FaceMesher(models_folder=tmp_path)
+
+
+def test_a_face_that_left_is_possible_where_it_was_until_it_may_not_return(mesher, face_rgb):
+    (face,) = mesher.process(face_rgb, 0.0)
+    assert mesher.possible_rois == ()
+    mesher.process(np.zeros_like(face_rgb), 0.1)
+    (roi,) = mesher.possible_rois
+    away = np.abs(face.mesh.points[:, :2] - roi.center_xy).max()
+    assert away < 0.5 * roi.size
+    mesher.process(np.zeros_like(face_rgb), 3.0)
+    assert mesher.possible_rois == ()
+
+
+def test_the_camera_of_an_image_is_its_own_or_the_assumed_one(networks):
+    given = Camera.from_fov((640, 480), 1.0)
+    mesher = FaceMesher(Config.from_dotted({"device": "cpu"}))
+    assert mesher.camera_of(given, (640, 480)) is given
+    assert mesher.camera_of(None, (640, 480)) is None
+    mesher.configure(Config.from_dotted({"device": "cpu", "camera.assume_fov_deg": 60.0}))
+    assumed = mesher.camera_of(None, (640, 480))
+    assert assumed.size_wh == (640, 480)
+    assert mesher.camera_of(given, (640, 480)) is given

@@ -595,3 +595,83 @@ def test_people_who_wander_leave_and_return_have_one_id_each(seed):
         for track_id, person in see(one, i / 30, *people).items():
             assert known.setdefault(track_id, person) == person
     assert len(known) == 4
+
+
+# Where faces may be that are not published
+
+
+def holds(roi, person):
+    """Say whether a region holds the face of a person wholly."""
+    return max(abs(roi.center_xy - person.center_xy)) + person.size / 2 <= roi.size / 2
+
+
+def test_while_every_face_is_published_there_is_nowhere_else_to_look():
+    one = tracker()
+    assert one.possible_rois == ()
+    see(one, 0.0, ANN, BOB)
+    assert one.possible_rois == ()
+
+
+def test_a_face_that_is_not_confirmed_yet_is_possible():
+    one = tracker(tracker__min_hits=3)
+    for i in range(2):
+        assert see(one, i / 30, ANN) == {}
+        (roi,) = one.possible_rois
+        assert holds(roi, ANN)
+    assert see(one, 2 / 30, ANN) == {1: 0}
+    assert one.possible_rois == ()
+
+
+@pytest.mark.parametrize("coast_s", [0.0, 0.2, 5.0])
+def test_a_lost_face_is_possible_where_it_was_for_as_long_as_it_may_return_and_farther_about_with_time(coast_s):
+    one = tracker(tracker__coast_s=coast_s, tracker__reacquire_s=2.0)
+    see(one, 0.0, ANN)
+    sizes = []
+    for stamp in (0.1, 0.5, 1.0, 2.0):
+        assert see(one, stamp) == {}
+        (roi,) = one.possible_rois
+        away = 100.0 * min(stamp, 1.0)
+        assert holds(roi, ANN)
+        assert holds(roi, at(ANN, 100.0 + away)) and holds(roi, at(ANN, 100.0, 100.0 - away))
+        sizes.append(roi.size)
+    assert sizes[0] < sizes[1] < sizes[2] == sizes[3]
+    see(one, 2.1)
+    assert one.possible_rois == ()
+
+
+def test_a_lost_face_is_possible_from_where_it_was_to_where_it_was_going():
+    one = tracker()
+    for i in range(10):
+        assert see(one, i / 25, at(ANN, 100.0 + 40.0 * i)) == {1: 0}
+    see(one, 0.4)
+    see(one, 0.55)
+    (roi,) = one.possible_rois
+    assert holds(roi, at(ANN, 460.0)) and holds(roi, at(ANN, 640.0))
+
+
+def test_a_face_that_the_detector_does_not_confirm_is_possible():
+    one = tracker()
+    see(one, 0.0, ANN)
+    see(one, 2.0, ANN)
+    assert [track.track_id for track in one.unsure] == [1]
+    one.confirm([])
+    assert ids(one) == []
+    (roi,) = one.possible_rois
+    assert holds(roi, ANN)
+
+
+def test_a_face_that_returns_is_only_where_it_is():
+    one = tracker()
+    see(one, 0.0, ANN, BOB)
+    see(one, 0.1, BOB)
+    assert len(one.possible_rois) == 1
+    assert see(one, 0.5, ANN, BOB) == {1: 0, 2: 1}
+    assert one.possible_rois == ()
+
+
+def test_after_a_reset_no_face_is_possible():
+    one = tracker()
+    see(one, 0.0, ANN)
+    see(one, 0.1)
+    one.reset()
+    assert one.possible_rois == ()

@@ -19,7 +19,7 @@ from facemesh_ros.ros.headers import Headers, Order
 from facemesh_ros.ros.quaternion import SteadySigns
 from facemesh_ros.ros.timing import StageTimer
 from facemesh_ros.target import Target
-from facemesh_ros.types import Camera, Face, Float32, UInt8
+from facemesh_ros.types import Camera, Face, Float32, Roi, UInt8
 
 ImageMessage: TypeAlias = Image | CompressedImage
 Stage: TypeAlias = Callable[[str], AbstractContextManager[object]]
@@ -36,6 +36,13 @@ class Mesher(Protocol):
     @property
     def next_id(self) -> int:
         """The id of the next new face."""
+
+    @property
+    def possible_rois(self) -> tuple[Roi, ...]:
+        """Where in the last image faces may be that were not returned."""
+
+    def camera_of(self, camera: Camera | None, size_wh: tuple[int, int]) -> Camera | None:
+        """Return the camera by which an image gets its poses."""
 
     def process(
         self,
@@ -79,6 +86,10 @@ class Result:
     """(H, W, 3) uint8 RGB, read-only."""
     faces: Sequence[Face]
     target_m: Target = None
+    camera: Camera | None = None
+    """By which the faces have their poses; None where they have none."""
+    possible_rois: Sequence[Roi] = ()
+    """Where faces may be that are not among those found: covered where faces are to be covered."""
 
 
 class FrameProcessor:
@@ -132,9 +143,10 @@ class FrameProcessor:
             if resets != self._resets:
                 self._headers.order(header)  # of what came after the reset, the first
             faces = self._mesher.process(image, stamp_seconds(header), camera, depth_m, target_m)
+            used, possible_rois = self._mesher.camera_of(camera, size_wh), self._mesher.possible_rois
         array = array_message(faces, header, size_wh, self._timer.result_ms(), dropped)
         self._keep_signs(array)
-        return Result(array, image, faces, target_m)
+        return Result(array, image, faces, target_m, used, possible_rois)
 
     def _keep_signs(self, array: FaceMeshArray) -> None:
         """Give the quaternion of every head the sign that it had in the image before."""

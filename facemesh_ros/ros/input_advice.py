@@ -11,7 +11,9 @@ ENOUGH = 5
 RAW_TYPE, COMPRESSED_TYPE = "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"
 TRANSPORT_OF = {RAW_TYPE: "raw", COMPRESSED_TYPE: "compressed"}
 
-NO_COLOURS = frozenset({"depth", "depth_registered", "aligned_depth_to_color", "compressedDepth", "debug_image"})
+NO_COLOURS = frozenset(
+    {"depth", "depth_registered", "aligned_depth_to_color", "compressedDepth", "debug_image", "anonymous_image"}
+)
 """Parts of a topic's name that tell that no camera's colours are there (openni, realsense, image_transport, ours)."""
 
 

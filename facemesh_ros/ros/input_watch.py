@@ -16,6 +16,7 @@ from facemesh_ros.ros.companions import Companions
 from facemesh_ros.ros.frames import ImageMessage
 from facemesh_ros.ros.input_advice import ENOUGH, TRANSPORT_OF, Advice, Facts, advice
 from facemesh_ros.ros.inputs import Inputs, depth_topic
+from facemesh_ros.ros.pictures import own_topics
 
 
 class InputWatch:
@@ -191,7 +192,7 @@ class InputWatch:
 
     def _image_topics(self) -> tuple[tuple[str, str], ...]:
         """Find where images are published, this node's own pictures left out."""
-        own = {self._inputs.topics.image, self._node.resolve_topic_name("~/debug_image")}
+        own = {self._inputs.topics.image, *own_topics(self._node)}
         return tuple(
             (name, kind)
             for name, kinds in sorted(self._node.get_topic_names_and_types())

@@ -32,6 +32,7 @@ from facemesh_ros.ros.frames import FrameProcessor, MakeMesher
 from facemesh_ros.ros.inputs import Topics
 from facemesh_ros.ros.outputs import Outputs
 from facemesh_ros.ros.params import Parameters
+from facemesh_ros.ros.pictures import limits_of_blur
 from facemesh_ros.ros.stream import Stream, StuckError
 from facemesh_ros.ros.timing import StageTimer
 
@@ -118,6 +119,10 @@ class FaceMeshNode(LifecycleNode):
         mesher = self._make_mesher(config, self._timer.stage, first_id=self._next_id)
         self._processor = FrameProcessor(mesher, self._timer, self._companions, self.get_logger().warning)
         self._outputs.publish_topology(config.mesh.network)
+        self._outputs.open_pictures()
+        limits = limits_of_blur(self._settings.node_config.privacy.mode, config)
+        if limits is not None:
+            self.get_logger().warning(limits)
         self.get_logger().info(f"network {config.mesh.network} is ready on {mesher.device}")
 
     @_transition
@@ -166,6 +171,7 @@ class FaceMeshNode(LifecycleNode):
             self._free()
 
     def _free(self) -> None:
+        self._outputs.close_pictures()
         if self._processor is not None:
             self._next_id, self._processor = self._processor.next_id, None
 

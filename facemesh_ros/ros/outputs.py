@@ -1,4 +1,4 @@
-"""What the node publishes: faces, the topology of their meshes, and a picture for looking at."""
+"""What the node publishes: faces, the topology of their meshes, and pictures for looking at."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from collections.abc import Callable
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import Image
 from tf2_msgs.msg import TFMessage
 
 from facemesh_ros.config import NodeConfig
-from facemesh_ros.draw import draw_faces
 from facemesh_ros.msg import FaceMeshArray, FaceTopology
 from facemesh_ros.rep155 import PREFIX
-from facemesh_ros.ros.convert import array_message, bgr8_message
+from facemesh_ros.ros.convert import array_message
 from facemesh_ros.ros.frames import Result
+from facemesh_ros.ros.pictures import Pictures
 from facemesh_ros.ros.ros4hri import Ros4HriBridge
 from facemesh_ros.ros.topology import POINT_COUNTS, topology_message
 from facemesh_ros.ros.transforms import FaceTransforms
@@ -34,11 +33,12 @@ class Outputs:
         reliable = QoSProfile(depth=DEPTH, reliability=ReliabilityPolicy.RELIABLE)
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self._faces = node.create_lifecycle_publisher(FaceMeshArray, "~/faces", reliable)
-        self._debug_image = node.create_lifecycle_publisher(Image, "~/debug_image", reliable)
         self._topology = node.create_publisher(FaceTopology, "~/topology", latched)
         self._tf = node.create_lifecycle_publisher(TFMessage, "/tf", QoSProfile(depth=TF_DEPTH))
         self._transforms = FaceTransforms()
         self._bridge = Ros4HriBridge(node, node.get_logger().warning)
+        self._pictures: Pictures | None = None
+        self._node = node
         self._config = config
         self._last: FaceMeshArray | None = None
 
@@ -46,10 +46,26 @@ class Outputs:
         """Latch the connectivity of the meshes of a landmark network."""
         self._topology.publish(topology_message(face_topology(POINT_COUNTS[network])))
 
+    def open_pictures(self) -> None:
+        """Make the publishers of images that ``privacy.mode`` lets there be, until :meth:`close_pictures`."""
+        self.close_pictures()
+        self._pictures = Pictures(self._node, self._config().privacy.mode)
+
+    def close_pictures(self) -> None:
+        """Take the publishers of images back."""
+        pictures, self._pictures = self._pictures, None
+        if pictures is not None:
+            pictures.close()
+
     def open(self) -> None:
         """Begin a stream."""
         config = self._config()
-        self._bridge.open(config.rep155.enabled, not config.attention.target_frame, config.id_prefix)
+        self._bridge.open(
+            config.rep155.enabled,
+            not config.attention.target_frame,
+            config.id_prefix,
+            with_pictures=config.privacy.mode == "off",
+        )
 
     def publish(self, result: Result) -> None:
         """Send the faces; draw them only if somebody looks."""
@@ -58,9 +74,8 @@ class Outputs:
         if self._config().tf.enabled and self._tf.get_subscription_count():
             self._publish_transforms(result)
         self._bridge.publish(result.faces, result.array.header, result.image_rgb)
-        if self._debug_image.get_subscription_count():
-            picture = draw_faces(result.image_rgb, result.faces, order="rgb")
-            self._debug_image.publish(bgr8_message(picture, result.array.header))
+        if self._pictures is not None:
+            self._pictures.publish(result)
 
     def _publish_transforms(self, result: Result) -> None:
         prefix = self._config().id_prefix or (PREFIX if self._bridge.is_open else "")

@@ -18,6 +18,7 @@ from facemesh_ros.types import Face, Float32, UInt8
 DEPTH = 1
 FACES = "/humans/faces"
 GAZING = "/humans/interactions/gazing"
+PICTURES = {"cropped": Image, "aligned": Image}
 
 
 def hri_messages() -> ModuleType | None:
@@ -39,6 +40,7 @@ class Ros4HriBridge:
         self._tracked: Any = None
         self._gazing: Any = None
         self._prefix = ""
+        self._with_pictures = True
         self._of_faces: dict[str, dict[str, Any]] = {}
         self._last: Header | None = None
 
@@ -47,13 +49,13 @@ class Ros4HriBridge:
         """Whether faces are published."""
         return self._messages is not None
 
-    def open(self, is_wanted: bool, robot_is_target: bool, prefix: str = "") -> None:
+    def open(self, is_wanted: bool, robot_is_target: bool, prefix: str = "", with_pictures: bool = True) -> None:
         """Begin, if the bridge is wanted and hri_msgs is there; say so if only the latter fails.
 
         Who looks at the target of attention gazes at the robot only where that is the target. Ids begin with
-        ``prefix``, as :func:`facemesh_ros.rep155.face_id` has it.
+        ``prefix``, as :func:`facemesh_ros.rep155.face_id` has it. Faces have topics of pictures only ``with_pictures``.
         """
-        self._prefix = prefix
+        self._prefix, self._with_pictures = prefix, with_pictures
         self._messages = hri_messages() if is_wanted else None
         if is_wanted and self._messages is None:
             self._warn(
@@ -109,8 +111,7 @@ class Ros4HriBridge:
         kinds = {
             "roi": self._messages.NormalizedRegionOfInterest2D,
             "landmarks": self._messages.FacialLandmarks,
-            "cropped": Image,
-            "aligned": Image,
+            **(PICTURES if self._with_pictures else {}),
         }
         return {kind: self._publisher(message, f"{FACES}/{name}/{kind}") for kind, message in kinds.items()}
 

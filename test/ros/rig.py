@@ -36,6 +36,7 @@ class FakeMesher:
         self.depths, self.targets = [], []
         self.images, self.stamps, self.cameras, self.resets = [], [], [], 0
         self.faces = (a_face(),)
+        self.possible_rois = ()
         self.may_work = threading.Event()
         self.may_work.set()
         self.error = None
@@ -51,6 +52,9 @@ class FakeMesher:
             raise self.error
         with self.stage("mesh"):
             return self.faces
+
+    def camera_of(self, camera, size_wh):
+        return camera
 
     def configure(self, config):
         self.config = config

@@ -184,6 +184,7 @@ ODD_JPEG = ("/cam/jpeg", COMPRESSED_TYPE)
 NO_COLOURS = (
     ("/a/depth/image_rect_raw", RAW_TYPE),
     ("/a/facemesh_node/debug_image", RAW_TYPE),
+    ("/a/facemesh_node/anonymous_image/compressed", COMPRESSED_TYPE),
     ("/a/image/compressedDepth", COMPRESSED_TYPE),
 )
 RAW_WANTED = {"topic": "/image", "topic_type": RAW_TYPE, "twin_topic": "/image/compressed"}

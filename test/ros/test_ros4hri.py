@@ -245,3 +245,32 @@ def test_without_hri_msgs_tf_bears_the_ids_of_the_messages_with_their_prefix(rig
     images.publish(image_message(1.0))
     rig.until(lambda: tf, "TF")
     assert tf[0].transforms[0].child_frame_id == child
+
+
+def test_without_pictures_no_face_has_a_topic_of_one(hri_msgs):
+    node = Node()
+    bridge = Ros4HriBridge(node, [].append)
+    bridge.open(True, robot_is_target=True, with_pictures=False)
+    bridge.publish(faces(1), header(), PICTURE)
+    of_face = {topic.rpartition("/")[2] for topic in node.present if "/f1/" in topic}
+    assert of_face == {"roi", "landmarks"}
+    assert all(node.present[f"/humans/faces/f1/{kind}"].sent for kind in of_face)
+
+
+@pytest.mark.parametrize(("mode", "told"), [("off", True), ("numbers", False), ("blur", False)])
+def test_the_node_gives_pictures_of_faces_to_the_bridge_only_where_images_go_out_as_they_are(
+    hri_msgs, rig, monkeypatch, mode, told
+):
+    from sensor_msgs.msg import Image
+
+    made = Node()
+    monkeypatch.setattr(Ros4HriBridge, "_publisher", lambda _, kind, topic: made.create_publisher(kind, topic, None))
+    node = rig.node({"rep155.enabled": True, "privacy.mode": mode})
+    arrays, images = rig.faces(), rig.publisher(Image, "/image")
+    rig.mesher.faces = faces(1)
+    images.publish(image_message(1.0))
+    rig.until(lambda: "/humans/faces/f1/roi" in made.present and arrays, "the face's topics")
+    monkeypatch.setattr(node, "destroy_publisher", made.destroy_publisher)
+    node.trigger_deactivate()
+    assert {f"/humans/faces/f1/{kind}" in made.past for kind in ("cropped", "aligned")} == {told}
+    monkeypatch.undo()

@@ -90,3 +90,11 @@ def test_a_search_that_costs_more_than_promised_is_told():
 def test_the_search_is_measured_in_one_block_or_more(tmp_path):
     done = run("search", "--blocks", "0", cwd=tmp_path)
     assert done.returncode == 2 and "'0' is no whole number from 1" in done.stderr
+
+
+def test_a_drawing_that_takes_longer_than_promised_is_told_of_one_face_of_usual_size():
+    row = {"faces": 1, "face_px": 400.0, "draw_ms": [3.0]}
+    late = {"draw_ms": [2.9, 3.1, 9.0]}
+    misses = bench("draw").misses
+    assert misses([row, {**row, **late, "faces": 2}, {**row, **late, "face_px": 501.0}]) == []
+    assert misses([{**row, **late}]) == ["one face of 400 px: 3.1 ms, promised 3"]
