@@ -69,8 +69,8 @@ private:
       RCLCPP_INFO(
         get_logger(), "face %u: eyes %.2f %.2f", face.id, face.right_eye_openness, face.left_eye_openness);
     }
-    if (face_measures::fits(topology_, face)) {
-      const double mouth = face_measures::opening(face, topology_, "lips_inner");
+    const double mouth = face_measures::opening(face, topology_, "lips_inner");
+    if (!std::isnan(mouth)) {
       RCLCPP_INFO(get_logger(), "face %u: mouth %.2f", face.id, mouth);
     }
   }

@@ -74,8 +74,9 @@ def description(face: FaceMesh, topology: FaceTopology | None) -> str:
         distance_m = math.dist((0.0, 0.0, 0.0), (position.x, position.y, position.z))
         yaw, pitch, roll = yaw_pitch_roll_deg(face.head_pose.pose)
         parts.append(f"{distance_m:.2f} m away, yaw {yaw:.0f}, pitch {pitch:.0f}, roll {roll:.0f} deg")
-    if fits(topology, face):
-        parts.append(f"mouth {opening(points_of(face), named_points(topology)['lips_inner']):.2f}")
+    lips = named_points(topology).get("lips_inner") if fits(topology, face) else None
+    if lips is not None:
+        parts.append(f"mouth {opening(points_of(face), lips):.2f}")
     if face.eyes_valid:
         parts.append(f"eyes {face.right_eye_openness:.2f} {face.left_eye_openness:.2f}")
     return ", ".join(parts)
@@ -92,11 +93,10 @@ def drawing(message: FaceMeshArray, topology: FaceTopology | None) -> NDArray[np
     for face in message.faces:
         if not fits(topology, face):
             continue
-        edges = np.reshape([*topology.contours, *topology.irises], (-1, 2)).astype(int)
-        lines = np.rint(points_of(face)[edges, :2]).astype(np.int32)
-        cv2.polylines(canvas, list(lines), False, INK_BGR, 1, cv2.LINE_AA)
-        chin = points_of(face)[named_points(topology)["chin"][0], :2] + (0.0, 20.0)
-        at = (int(chin[0]), int(chin[1]))
+        spots, edges = points_of(face)[:, :2], np.reshape([*topology.contours, *topology.irises], (-1, 2))
+        cv2.polylines(canvas, list(np.rint(spots[edges]).astype(np.int32)), False, INK_BGR, 1, cv2.LINE_AA)
+        x, y = spots[spots[:, 1].argmax()].tolist()
+        at = (round(x), round(y) + 20)
         cv2.putText(canvas, str(face.id), at, cv2.FONT_HERSHEY_SIMPLEX, 0.6, INK_BGR, 1, cv2.LINE_AA)
     return canvas
 

@@ -90,6 +90,9 @@ def test_without_a_topology_or_with_that_of_another_network_no_point_is_read(rea
     assert reader.description(face, None) == "face 3: presence 0.90"
     assert "mouth" not in reader.description(face, topology_message(face_topology(478)))
     assert "mouth" in reader.description(face, topology_message(face_topology(468)))
+    nameless = topology_message(face_topology(468))
+    nameless.groups = []
+    assert "mouth" not in reader.description(face, nameless)
     empty = reader.drawing(FaceMeshArray(image_width=64, image_height=48, faces=[face]), None)
     assert empty.shape == (48, 64, 3) and (empty == reader.GROUND_BGR).all()
 
