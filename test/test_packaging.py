@@ -123,3 +123,15 @@ def test_every_ros_package_that_is_imported_is_declared():
     tags = ("depend", "exec_depend")
     declared = {element.text for tag in tags for element in MANIFEST.iter(tag)}
     assert set(ros_packages_imported()) - OPTIONAL_ROS_PACKAGES <= declared
+
+
+def test_every_cmake_package_that_is_looked_for_is_declared():
+    tags = ("depend", "buildtool_depend", "test_depend")
+    declared = {element.text for tag in tags for element in MANIFEST.iter(tag)}
+    assert set(re.findall(r"find_package\((\w+)", (ROOT / "CMakeLists.txt").read_text())) <= declared
+
+
+@pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)
+def test_an_example_in_python_can_be_run_and_is_installed(example):
+    assert os.access(example, os.X_OK)
+    assert f"install(PROGRAMS examples/{example.name} " in (ROOT / "CMakeLists.txt").read_text()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Mapping
+
+import numpy as np
 
 from facemesh_ros.msg import FacePointGroup, FaceTopology
 from facemesh_ros.topology import ALL_POINTS, SURFACE_POINTS, Indices, Topology
@@ -19,8 +22,18 @@ def topology_message(topology: Topology) -> FaceTopology:
         tesselation=_flat(topology.tesselation),
         contours=_flat(topology.contours),
         irises=_flat(topology.irises),
-        groups=[FacePointGroup(name=name, points=_flat(points)) for name, points in topology.groups.items()],
+        groups=[FacePointGroup(name=name, points=_flat(points)) for name, points in named_points(topology).items()],
     )
+
+
+def named_points(topology: Topology) -> Mapping[str, Indices]:
+    """Return all that has a name, each name once: parts of the face, their outlines in order, single points.
+
+    Where a part has an outline of its name, it is the part: a face oval or an eye in order, an iris with its centre
+    first.
+    """
+    points = {name: np.array([index], np.uint16) for name, index in topology.points.items()}
+    return {**topology.loops, **topology.paths, **topology.groups, **points}
 
 
 def _flat(indices: Indices) -> array[int]:

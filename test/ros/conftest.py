@@ -5,6 +5,7 @@ import os
 import warnings
 
 import pytest
+from workspaces import HAS_COLCON, build_workspace
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -33,3 +34,13 @@ def rig(_message_support):
     rig = Rig()
     yield rig
     rig.close()
+
+
+@pytest.fixture(scope="session")
+def workspace(tmp_path_factory):
+    """A colcon workspace in which the package is built, without its tests."""
+    if not HAS_COLCON:
+        pytest.skip("no colcon here")
+    folder = tmp_path_factory.mktemp("workspace")
+    build_workspace(folder)
+    return folder
