@@ -303,6 +303,20 @@ class TfConfig(Section):
 
 
 @dataclass(frozen=True)
+class MarkersConfig(Section):
+    """The node's markers."""
+
+    enabled: bool = tunable(
+        True, "Publish markers on ~/markers while somebody subscribes, for faces that have metric points."
+    )
+    surface: str = tunable(
+        "image",
+        "Colours of the surface: image takes them from the image at the points of the mesh, plain is grey.",
+        choices=("image", "plain"),
+    )
+
+
+@dataclass(frozen=True)
 class Rep155Config(Section):
     """The node's bridge to ROS4HRI."""
 
@@ -330,4 +344,5 @@ class NodeConfig(Section):
     depth: DepthConfig = field(default_factory=DepthConfig)
     attention: TargetConfig = field(default_factory=TargetConfig)
     tf: TfConfig = field(default_factory=TfConfig)
+    markers: MarkersConfig = field(default_factory=MarkersConfig)
     rep155: Rep155Config = field(default_factory=Rep155Config)

@@ -1,4 +1,4 @@
-"""What the node publishes: faces, the topology of their meshes, and a picture for looking at."""
+"""What the node publishes: faces, the topology of their meshes, and what there is to look at."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from facemesh_ros.rep155 import PREFIX
 from facemesh_ros.ros.convert import array_message, bgr8_message
 from facemesh_ros.ros.frames import Result
 from facemesh_ros.ros.ros4hri import Ros4HriBridge
+from facemesh_ros.ros.scene import Scene
 from facemesh_ros.ros.topology import POINT_COUNTS, topology_message
 from facemesh_ros.ros.transforms import FaceTransforms
 from facemesh_ros.topology import face_topology
@@ -38,6 +39,7 @@ class Outputs:
         self._topology = node.create_publisher(FaceTopology, "~/topology", latched)
         self._tf = node.create_lifecycle_publisher(TFMessage, "/tf", QoSProfile(depth=TF_DEPTH))
         self._transforms = FaceTransforms()
+        self._scene = Scene(node, reliable)
         self._bridge = Ros4HriBridge(node, node.get_logger().warning)
         self._config = config
         self._last: FaceMeshArray | None = None
@@ -50,6 +52,7 @@ class Outputs:
         """Begin a stream."""
         config = self._config()
         self._bridge.open(config.rep155.enabled, not config.attention.target_frame, config.id_prefix)
+        self._scene.open(self._prefix(config))
 
     def publish(self, result: Result) -> None:
         """Send the faces; draw them only if somebody looks."""
@@ -57,16 +60,21 @@ class Outputs:
         self._last = result.array
         if self._config().tf.enabled and self._tf.get_subscription_count():
             self._publish_transforms(result)
+        self._scene.publish(result, self._config().markers)
         self._bridge.publish(result.faces, result.array.header, result.image_rgb)
         if self._debug_image.get_subscription_count():
             picture = draw_faces(result.image_rgb, result.faces, order="rgb")
             self._debug_image.publish(bgr8_message(picture, result.array.header))
 
     def _publish_transforms(self, result: Result) -> None:
-        prefix = self._config().id_prefix or (PREFIX if self._bridge.is_open else "")
+        prefix = self._prefix(self._config())
         message = self._transforms.message(result.faces, result.array.header, result.target_m, prefix)
         if message is not None:
             self._tf.publish(message)
+
+    def _prefix(self, config: NodeConfig) -> str:
+        """Return what goes before the ids in names and texts."""
+        return config.id_prefix or (PREFIX if self._bridge.is_open else "")
 
     def publish_none(self, dropped: int, timeout_s: float = 0.5) -> None:
         """Say that there are no faces any more, under the last image's header, and wait until readers have it.
@@ -74,6 +82,7 @@ class Outputs:
         Where nothing was said of faces since the last time, there is nothing to take back.
         """
         self._bridge.close()
+        self._scene.close(timeout_s)
         last, self._last = self._last, None
         if last is None:
             return
