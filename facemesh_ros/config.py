@@ -300,6 +300,12 @@ class TfConfig(Section):
     """The node's transforms."""
 
     enabled: bool = tunable(True, "Publish face_<id>, gaze_<id> and focus_<id> on /tf for faces that have a head pose.")
+    view_frame: str = tunable(
+        "",
+        "Name of a frame for viewers such as RViz, published on /tf_static in the image's frame, with its origin: x "
+        "forward, y left, z up, so that faces stand upright. Empty for none.",
+        live=False,
+    )
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from facemesh_ros.ros.ros4hri import Ros4HriBridge
 from facemesh_ros.ros.scene import Scene
 from facemesh_ros.ros.topology import POINT_COUNTS, topology_message
 from facemesh_ros.ros.transforms import FaceTransforms
+from facemesh_ros.ros.view_frame import ViewFrame
 from facemesh_ros.topology import face_topology
 
 DEPTH = 5
@@ -39,6 +40,7 @@ class Outputs:
         self._topology = node.create_publisher(FaceTopology, "~/topology", latched)
         self._tf = node.create_lifecycle_publisher(TFMessage, "/tf", QoSProfile(depth=TF_DEPTH))
         self._transforms = FaceTransforms()
+        self._view_frame = ViewFrame(node)
         self._scene = Scene(node, reliable)
         self._bridge = Ros4HriBridge(node, node.get_logger().warning)
         self._config = config
@@ -52,6 +54,7 @@ class Outputs:
         """Begin a stream."""
         config = self._config()
         self._bridge.open(config.rep155.enabled, not config.attention.target_frame, config.id_prefix)
+        self._view_frame.open(config.tf.view_frame)
         self._scene.open(self._prefix(config))
 
     def publish(self, result: Result) -> None:
@@ -60,6 +63,7 @@ class Outputs:
         self._last = result.array
         if self._config().tf.enabled and self._tf.get_subscription_count():
             self._publish_transforms(result)
+        self._view_frame.publish(result.array.header)
         self._scene.publish(result, self._config().markers)
         self._bridge.publish(result.faces, result.array.header, result.image_rgb)
         if self._debug_image.get_subscription_count():
