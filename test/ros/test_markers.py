@@ -1,6 +1,7 @@
 """The markers of faces: what they show, and that their bytes are the message that objects would make."""
 
 import importlib.util
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -255,3 +256,13 @@ def test_the_id_stands_over_the_forehead(prefix, text):
     in_head = (numbers_of(marker.pose)[:3] - face.pose.camera_from_head[:3, 3]) @ face.pose.camera_from_head[:3, :3]
     highest = ((face.points_m - face.pose.camera_from_head[:3, 3]) @ face.pose.camera_from_head[:3, :3])[:, 2].max()
     assert in_head[2] > highest + marker.scale.z / 2
+
+
+def test_the_bench_compares_all_ways_of_making_them(monkeypatch, tmp_path, capsys):
+    arguments = ["markers.py", "--faces", "1", "--blocks", "1", "--json", str(tmp_path / "markers.json")]
+    monkeypatch.setattr(sys, "argv", arguments)
+    bench.main()
+    rows = json.loads((tmp_path / "markers.json").read_text())
+    assert [row["way"] for row in rows] == ["Point objects", "kept objects", "templates", "templates, plain"]
+    assert "Point objects" in capsys.readouterr().out
+    assert rows[0]["median_us"] > 10 * rows[2]["median_us"]
