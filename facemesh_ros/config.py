@@ -312,6 +312,26 @@ class TfConfig(Section):
     """The node's transforms."""
 
     enabled: bool = tunable(True, "Publish face_<id>, gaze_<id> and focus_<id> on /tf for faces that have a head pose.")
+    view_frame: str = tunable(
+        "",
+        "Name of a frame for viewers such as RViz, published on /tf_static in the image's frame, with its origin: x "
+        "forward, y left, z up, so that faces stand upright. Empty for none.",
+        live=False,
+    )
+
+
+@dataclass(frozen=True)
+class MarkersConfig(Section):
+    """The node's markers."""
+
+    enabled: bool = tunable(
+        True, "Publish markers on ~/markers while somebody subscribes, for faces that have metric points."
+    )
+    surface: str = tunable(
+        "image",
+        "Colours of the surface: image takes them from the image at the points of the mesh, plain is grey.",
+        choices=("image", "plain"),
+    )
 
 
 @dataclass(frozen=True)
@@ -357,5 +377,6 @@ class NodeConfig(Section):
     depth: DepthConfig = field(default_factory=DepthConfig)
     attention: TargetConfig = field(default_factory=TargetConfig)
     tf: TfConfig = field(default_factory=TfConfig)
+    markers: MarkersConfig = field(default_factory=MarkersConfig)
     rep155: Rep155Config = field(default_factory=Rep155Config)
     privacy: PrivacyConfig = field(default_factory=PrivacyConfig)

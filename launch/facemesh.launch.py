@@ -8,6 +8,7 @@ import posixpath
 from collections.abc import Mapping
 from pathlib import Path
 
+from ament_index_python.packages import get_packages_with_prefixes
 from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch_ros.actions import LifecycleNode, Node
@@ -16,6 +17,8 @@ from facemesh_ros.ros.environment import large_message_environment
 
 CONFIG = Path(__file__).parent.parent / "config"
 BOOLEANS = ["true", "false"]
+SHOWN = ("debug_image", "markers", "points")
+"""Topics of the node's that RViz shows."""
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -58,12 +61,18 @@ def arguments() -> list[DeclareLaunchArgument]:
         ),
         DeclareLaunchArgument("log_level", default_value="info", choices=levels, description="Least level of the log."),
         DeclareLaunchArgument("rviz", default_value="false", choices=BOOLEANS, description="Open RViz."),
+        DeclareLaunchArgument(
+            "view_frame",
+            default_value="",
+            description="Upright frame for viewers, parameter tf.view_frame; by default <id_prefix>facemesh_view with "
+            "RViz, else as params_file says.",
+        ),
     ]
 
 
 def processes(context: LaunchContext) -> list[Node]:
     given = context.launch_configurations
-    # RViz first: where it is not installed, the launch fails before a node runs that nobody would stop.
+    # RViz first: where it cannot be started, the launch fails before a node runs that nobody would stop.
     return [rviz(given), node(given)] if given["rviz"] == "true" else [node(given)]
 
 
@@ -75,7 +84,13 @@ def node(given: Mapping[str, str]) -> LifecycleNode:
         executable="facemesh_node",
         name="facemesh_node",
         namespace=given["namespace"],
-        parameters=[given["params_file"], *use_depth(given), *use_prefix(given), *use_sim_time(given)],
+        parameters=[
+            given["params_file"],
+            *use_depth(given),
+            *use_prefix(given),
+            *use_view(given),
+            *use_sim_time(given),
+        ],
         remappings=list(remapped.items()),
         ros_arguments=["--log-level", given["log_level"]],
         additional_env=large_message_environment(),
@@ -85,17 +100,31 @@ def node(given: Mapping[str, str]) -> LifecycleNode:
 
 
 def rviz(given: Mapping[str, str]) -> Node:
+    if "rviz2" not in get_packages_with_prefixes():
+        raise RuntimeError(
+            "rviz:=true needs rviz2, which is not installed: apt-get install ros-$ROS_DISTRO-rviz2, or go without it"
+        )
     return Node(
         package="rviz2",
         executable="rviz2",
-        arguments=["-d", str(CONFIG / "facemesh.rviz")],
+        arguments=["-d", str(CONFIG / "facemesh.rviz"), "-f", view_frame(given)],
         parameters=use_sim_time(given),
         remappings=[
-            ("/camera/image_raw", posixpath.join(given["namespace"], given["image"])),
-            ("/facemesh_node/debug_image", posixpath.join(given["namespace"], "facemesh_node/debug_image")),
+            (f"/facemesh_node/{topic}", posixpath.join(given["namespace"], "facemesh_node", topic)) for topic in SHOWN
         ],
         additional_env=large_message_environment(),
     )
+
+
+def view_frame(given: Mapping[str, str]) -> str:
+    """Return the frame in which RViz shows faces, which the node publishes, or none."""
+    by_default = f"{given['id_prefix']}facemesh_view" if given["rviz"] == "true" else ""
+    return given["view_frame"] or by_default
+
+
+def use_view(given: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return the parameter where there is such a frame, since it overrules that of params_file."""
+    return [{"tf.view_frame": view_frame(given)}] if view_frame(given) else []
 
 
 def use_depth(given: Mapping[str, str]) -> list[dict[str, bool]]:

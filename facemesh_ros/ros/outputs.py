@@ -1,4 +1,4 @@
-"""What the node publishes: faces, the topology of their meshes, and pictures for looking at."""
+"""What the node publishes: faces, the topology of their meshes, and what there is to look at."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from facemesh_ros.ros.convert import array_message
 from facemesh_ros.ros.frames import Result
 from facemesh_ros.ros.pictures import Pictures
 from facemesh_ros.ros.ros4hri import Ros4HriBridge
+from facemesh_ros.ros.scene import Scene
 from facemesh_ros.ros.topology import POINT_COUNTS, topology_message
 from facemesh_ros.ros.transforms import FaceTransforms
+from facemesh_ros.ros.view_frame import ViewFrame
 from facemesh_ros.topology import face_topology
 
 DEPTH = 5
@@ -36,6 +38,8 @@ class Outputs:
         self._topology = node.create_publisher(FaceTopology, "~/topology", latched)
         self._tf = node.create_lifecycle_publisher(TFMessage, "/tf", QoSProfile(depth=TF_DEPTH))
         self._transforms = FaceTransforms()
+        self._view_frame = ViewFrame(node)
+        self._scene = Scene(node, reliable)
         self._bridge = Ros4HriBridge(node, node.get_logger().warning)
         self._pictures: Pictures | None = None
         self._node = node
@@ -66,6 +70,8 @@ class Outputs:
             config.id_prefix,
             with_pictures=config.privacy.mode == "off",
         )
+        self._view_frame.open(config.tf.view_frame)
+        self._scene.open(self._prefix(config))
 
     def publish(self, result: Result) -> None:
         """Send the faces; draw them only if somebody looks."""
@@ -73,15 +79,22 @@ class Outputs:
         self._last = result.array
         if self._config().tf.enabled and self._tf.get_subscription_count():
             self._publish_transforms(result)
+        self._view_frame.publish(result.array.header)
+        config = self._config()
+        self._scene.publish(result, config.markers, may_color=config.privacy.mode == "off")
         self._bridge.publish(result.faces, result.array.header, result.image_rgb)
         if self._pictures is not None:
             self._pictures.publish(result)
 
     def _publish_transforms(self, result: Result) -> None:
-        prefix = self._config().id_prefix or (PREFIX if self._bridge.is_open else "")
+        prefix = self._prefix(self._config())
         message = self._transforms.message(result.faces, result.array.header, result.target_m, prefix)
         if message is not None:
             self._tf.publish(message)
+
+    def _prefix(self, config: NodeConfig) -> str:
+        """Return what goes before the ids in names and texts."""
+        return config.id_prefix or (PREFIX if self._bridge.is_open else "")
 
     def publish_none(self, dropped: int, timeout_s: float = 0.5) -> None:
         """Say that there are no faces any more, under the last image's header, and wait until readers have it.
@@ -89,6 +102,7 @@ class Outputs:
         Where nothing was said of faces since the last time, there is nothing to take back.
         """
         self._bridge.close()
+        self._scene.close(timeout_s)
         last, self._last = self._last, None
         if last is None:
             return

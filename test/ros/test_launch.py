@@ -41,7 +41,17 @@ needs_launch = pytest.mark.skipif(
 
 
 @pytest.fixture
-def start(monkeypatch):
+def rviz_installed(monkeypatch, tmp_path):
+    """Let the index of ROS packages have RViz."""
+    packages = tmp_path / "share" / "ament_index" / "resource_index" / "packages"
+    packages.mkdir(parents=True)
+    (packages / "rviz2").touch()
+    monkeypatch.setenv("AMENT_PREFIX_PATH", str(tmp_path))
+    return packages / "rviz2"
+
+
+@pytest.fixture
+def start(monkeypatch, rviz_installed):
     """Return a function that gives the processes which a launch file would start, by executable, in their order."""
     launch_stand_ins.install(monkeypatch)
 
@@ -88,7 +98,7 @@ def test_naming_a_depth_topic_makes_the_node_use_it(start):
 @pytest.mark.parametrize(("given", "parameters"), [("", []), ("true", [True]), ("false", [False])])
 def test_use_sim_time_overrules_the_parameter_file_only_where_it_is_given(start, given, parameters):
     for process in start(use_sim_time=given, rviz="true").values():
-        assert [p["use_sim_time"] for p in process.parameters if isinstance(p, dict)] == parameters
+        assert [p["use_sim_time"] for p in process.parameters if "use_sim_time" in p] == parameters
 
 
 @pytest.mark.parametrize(
@@ -115,20 +125,38 @@ def test_the_calibration_is_beside_the_image_unless_it_is_named(start, rig, argu
     assert (compressed.image, compressed.camera_info) == (f"{image}/compressed", info)
 
 
-@pytest.mark.parametrize(
-    ("image", "namespace", "topics"),
-    [
-        ("/cam/image", "", ["/cam/image", "facemesh_node/debug_image"]),
-        ("/cam/image", "robot", ["/cam/image", "robot/facemesh_node/debug_image"]),
-        ("image_raw", "/robot", ["/robot/image_raw", "/robot/facemesh_node/debug_image"]),
-    ],
-)
-def test_rviz_shows_the_topics_of_camera_and_node(start, image, namespace, topics):
+@pytest.mark.parametrize(("namespace", "prefix"), [("", ""), ("robot", "robot/"), ("/robot", "/robot/")])
+def test_rviz_shows_the_topics_of_the_node(start, namespace, prefix):
     config = yaml.safe_load((ROOT / "config" / "facemesh.rviz").read_text(encoding="utf-8"))["Visualization Manager"]
     shown = [display["Topic"]["Value"] for display in config["Displays"] if "Topic" in display]
-    assert start(rviz="true", image=image, namespace=namespace)["rviz2"].remappings == list(
-        zip(shown, topics, strict=True)
-    )
+    remapped = start(rviz="true", namespace=namespace)["rviz2"].remappings
+    assert remapped == [(topic, f"{prefix}{topic.removeprefix('/')}") for topic in shown]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "frame"),
+    [
+        ({"rviz": "true"}, "facemesh_view"),
+        ({"rviz": "true", "id_prefix": "left_"}, "left_facemesh_view"),
+        ({"rviz": "true", "view_frame": "mine"}, "mine"),
+    ],
+)
+def test_the_node_publishes_the_frame_that_rviz_is_fixed_to(start, arguments, frame):
+    processes = start(**arguments)
+    assert processes["rviz2"].arguments[-2:] == ["-f", frame]
+    assert {"tf.view_frame": frame} in processes["facemesh_node"].parameters
+
+
+@pytest.mark.parametrize(("given", "parameters"), [({}, []), ({"view_frame": "mine"}, [{"tf.view_frame": "mine"}])])
+def test_without_rviz_the_frame_is_as_the_parameter_file_says_unless_it_is_named(start, given, parameters):
+    assert start(**given)["facemesh_node"].parameters[1:] == parameters
+
+
+def test_without_rviz_installed_one_line_says_so(start, rviz_installed):
+    rviz_installed.unlink()
+    with pytest.raises(RuntimeError, match="rviz:=true needs rviz2, which is not installed: apt-get install"):
+        start(rviz="true")
+    assert list(start()) == ["facemesh_node"]
 
 
 def test_rviz_comes_first_so_that_without_it_nothing_is_left_running(start):

@@ -1,0 +1,68 @@
+"""Faces in space, for whoever looks: markers and a point cloud."""
+
+from __future__ import annotations
+
+from rclpy.duration import Duration
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import QoSProfile
+from sensor_msgs.msg import PointCloud2
+from std_msgs.msg import Header
+from visualization_msgs.msg import MarkerArray
+
+from facemesh_ros.config import MarkersConfig
+from facemesh_ros.ros.frames import Result
+from facemesh_ros.ros.markers import FaceMarkers
+from facemesh_ros.ros.points import cloud_message
+
+
+class Scene:
+    """Publish both; while nobody subscribes to one, it is not made."""
+
+    def __init__(self, node: LifecycleNode, qos: QoSProfile) -> None:
+        self._markers = node.create_lifecycle_publisher(MarkerArray, "~/markers", qos)
+        self._points = node.create_lifecycle_publisher(PointCloud2, "~/points", qos)
+        self._face_markers = FaceMarkers()
+        self._prefix = ""
+        self._last_marked: Header | None = None
+        self._last_cloud: Header | None = None
+        """Header of what is shown; None where nothing is."""
+
+    def open(self, prefix: str) -> None:
+        """Begin a stream: its first message deletes all markers. ``prefix`` goes before the ids in texts."""
+        self._prefix = prefix
+        self._face_markers.begin(prefix)
+
+    def publish(self, result: Result, config: MarkersConfig, *, may_color: bool) -> None:
+        """Send what is wanted of an image; ``may_color`` is false where no pixel of it may leave the node."""
+        if config.enabled and self._markers.get_subscription_count():
+            self._publish_markers(result, config.surface == "image" and may_color)
+        else:
+            self._take_markers_back()
+        if self._points.get_subscription_count():
+            self._points.publish(cloud_message(result.faces, result.array.header))
+            self._last_cloud = result.array.header
+
+    def close(self, timeout_s: float) -> None:
+        """Take back what is shown, and wait until readers know."""
+        wait = Duration(seconds=timeout_s)
+        if self._take_markers_back():
+            self._markers.wait_for_all_acked(wait)
+        last, self._last_cloud = self._last_cloud, None
+        if last is not None:
+            self._points.publish(cloud_message((), last))
+            self._points.wait_for_all_acked(wait)
+
+    def _publish_markers(self, result: Result, is_colored: bool) -> None:
+        message = self._face_markers.message(result, is_colored)
+        if message is not None:
+            self._markers.publish(message)
+            self._last_marked = result.array.header
+
+    def _take_markers_back(self) -> bool:
+        """Delete all markers, unless none were sent; return whether any were. The next ones begin anew."""
+        last, self._last_marked = self._last_marked, None
+        if last is None:
+            return False
+        self._markers.publish(self._face_markers.farewell(last))
+        self._face_markers.begin(self._prefix)
+        return True
