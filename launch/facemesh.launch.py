@@ -1,4 +1,4 @@
-"""Start facemesh_node on a camera's topics, and RViz if asked.
+"""Start facemesh_node on a camera's topics, and RViz or the web page if asked.
 
 ros2 launch facemesh_ros facemesh.launch.py image:=/camera/image_raw
 ros2 launch facemesh_ros facemesh.launch.py --show-args
@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from launch import LaunchContext, LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction
 from launch_ros.actions import LifecycleNode, Node
+from launch_ros.substitutions import ExecutableInPackage
 
 from facemesh_ros.ros.environment import large_message_environment
 
@@ -58,13 +59,17 @@ def arguments() -> list[DeclareLaunchArgument]:
         ),
         DeclareLaunchArgument("log_level", default_value="info", choices=levels, description="Least level of the log."),
         DeclareLaunchArgument("rviz", default_value="false", choices=BOOLEANS, description="Open RViz."),
+        DeclareLaunchArgument(
+            "viewer", default_value="false", choices=BOOLEANS, description="Serve the web page of `facemesh view`."
+        ),
     ]
 
 
-def processes(context: LaunchContext) -> list[Node]:
+def processes(context: LaunchContext) -> list[ExecuteProcess]:
     given = context.launch_configurations
     # RViz first: where it is not installed, the launch fails before a node runs that nobody would stop.
-    return [rviz(given), node(given)] if given["rviz"] == "true" else [node(given)]
+    further = [make(given) for name, make in (("rviz", rviz), ("viewer", viewer)) if given[name] == "true"]
+    return [*further, node(given)]
 
 
 def node(given: Mapping[str, str]) -> LifecycleNode:
@@ -95,6 +100,17 @@ def rviz(given: Mapping[str, str]) -> Node:
             ("/facemesh_node/debug_image", posixpath.join(given["namespace"], "facemesh_node/debug_image")),
         ],
         additional_env=large_message_environment(),
+    )
+
+
+def viewer(given: Mapping[str, str]) -> ExecuteProcess:
+    facemesh = ExecutableInPackage(package="facemesh_ros", executable="facemesh")
+    name, image = (posixpath.join("/", given["namespace"], topic) for topic in ("facemesh_node", given["image"]))
+    return ExecuteProcess(
+        cmd=[facemesh, "view", "--ros", "--node", name, "--image", image],
+        additional_env=large_message_environment(),
+        output="screen",
+        emulate_tty=True,
     )
 
 
