@@ -92,7 +92,10 @@ function ownRate() {
 async function pictureOf(next) {
   if (next.picture !== undefined) return camera.answered(next);
   if (!next.jpeg.length) return null;
-  return createImageBitmap(new Blob([next.jpeg], { type: "image/jpeg" }), { imageOrientation: "none" }).catch(() => null);
+  const jpeg = new Blob([next.jpeg], { type: "image/jpeg" });
+  return createImageBitmap(jpeg, { imageOrientation: "none" }) // as it lies: so the points were found
+    .catch(() => createImageBitmap(jpeg)) // an older Safari, which knows no options
+    .catch(() => null);
 }
 
 function onStatus(status) {
