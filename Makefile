@@ -18,6 +18,7 @@ demo: setup  ## Run the node on a moving face (DURATION=20, VIDEO=file, CAMERA=0
 	@$(VENV)/facemesh demo --duration $(DURATION) $(DEMO_INPUT)
 
 test: setup  ## Run every test (ARGS="-k word" passes options to pytest)
+	@scripts/bring_chromium
 	@$(VENV)/python -m pytest $(ARGS)
 
 check: setup  ## Lint, format and types

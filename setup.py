@@ -29,6 +29,7 @@ EXTRAS = {
     "demo": ["scikit-image>=0.22"],  # its wheel carries the picture that the built-in moving face is made of
     # The peer that converted networks are compared with, and what builds the wheel that a test looks into.
     "test": ["ai-edge-litert>=1.2", "pytest>=8", "PyYAML", "setuptools>=70.1"],
+    "view": ["aiohttp>=3.8", "plotly>=5.18"],  # the web page; plotly for the script that its wheel bundles
     "dev": ["mypy>=1.11", "ruff>=0.8", "types-PyYAML"],
 }
 
@@ -41,7 +42,7 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["facemesh_ros", "facemesh_ros.*"]),
-    package_data={"": ["py.typed", "*.xml", "data/*"]},
+    package_data={"": ["py.typed", "*.xml", "data/*", "page/*"]},
     install_requires=[
         "numpy>=1.26",
         # Headless: the others link to the system's libGL and X11, so a bare machine cannot import them.

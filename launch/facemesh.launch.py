@@ -1,4 +1,4 @@
-"""Start facemesh_node on a camera's topics, and RViz if asked.
+"""Start facemesh_node on a camera's topics, and RViz or the web page if asked.
 
 ros2 launch facemesh_ros facemesh.launch.py image:=/camera/image_raw
 ros2 launch facemesh_ros facemesh.launch.py --show-args
@@ -10,8 +10,9 @@ from pathlib import Path
 
 from ament_index_python.packages import get_packages_with_prefixes
 from launch import LaunchContext, LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction
 from launch_ros.actions import LifecycleNode, Node
+from launch_ros.substitutions import ExecutableInPackage
 
 from facemesh_ros.ros.environment import large_message_environment
 
@@ -67,13 +68,17 @@ def arguments() -> list[DeclareLaunchArgument]:
             description="Upright frame for viewers, parameter tf.view_frame; by default <id_prefix>facemesh_view with "
             "RViz, else as params_file says.",
         ),
+        DeclareLaunchArgument(
+            "viewer", default_value="false", choices=BOOLEANS, description="Serve the web page of `facemesh view`."
+        ),
     ]
 
 
-def processes(context: LaunchContext) -> list[Node]:
+def processes(context: LaunchContext) -> list[ExecuteProcess]:
     given = context.launch_configurations
     # RViz first: where it cannot be started, the launch fails before a node runs that nobody would stop.
-    return [rviz(given), node(given)] if given["rviz"] == "true" else [node(given)]
+    further = [make(given) for name, make in (("rviz", rviz), ("viewer", viewer)) if given[name] == "true"]
+    return [*further, node(given)]
 
 
 def node(given: Mapping[str, str]) -> LifecycleNode:
@@ -125,6 +130,17 @@ def view_frame(given: Mapping[str, str]) -> str:
 def use_view(given: Mapping[str, str]) -> list[dict[str, str]]:
     """Return the parameter where there is such a frame, since it overrules that of params_file."""
     return [{"tf.view_frame": view_frame(given)}] if view_frame(given) else []
+
+
+def viewer(given: Mapping[str, str]) -> ExecuteProcess:
+    facemesh = ExecutableInPackage(package="facemesh_ros", executable="facemesh")
+    name, image = (posixpath.join("/", given["namespace"], topic) for topic in ("facemesh_node", given["image"]))
+    return ExecuteProcess(
+        cmd=[facemesh, "view", "--ros", "--node", name, "--image", image],
+        additional_env=large_message_environment(),
+        output="screen",
+        emulate_tty=True,
+    )
 
 
 def use_depth(given: Mapping[str, str]) -> list[dict[str, bool]]:

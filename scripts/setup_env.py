@@ -43,7 +43,7 @@ SCRIPTS = ROOT / "scripts"
 WHEELS = SCRIPTS / "ros_jazzy_wheels.txt"
 TF2_MSGS = SCRIPTS / "tf2_msgs"
 WHEEL_PYTHONS = ((3, 10), (3, 13))
-EXTRAS = "convert,demo,dev,test"
+EXTRAS = "convert,demo,dev,test,view"
 FOREIGN_VARIABLES = ("LD_LIBRARY_PATH", "PYTHONHOME", "PYTHONPATH", "_ROS_WHEELS_BOOTSTRAP_COMPLETE")
 """Would make a child load another environment's packages. Where ROS is sourced they are how ROS is found."""
 

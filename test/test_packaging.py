@@ -82,6 +82,14 @@ def test_the_wheel_carries_every_file_of_the_library(wheel_contents):
     assert {str(path.relative_to(ROOT)) for path in files} == {n for n in wheel_contents if ".dist-info/" not in n}
 
 
+def test_cmake_installs_the_library_whole():
+    [rule] = re.findall(
+        r"install\(\s*DIRECTORY \$\{PROJECT_NAME\}/\s(.*?)\)", (ROOT / "CMakeLists.txt").read_text(), re.DOTALL
+    )
+    assert re.findall(r"PATTERN (\S+) (\w+)", rule) == [('"__pycache__"', "EXCLUDE")]
+    assert "FILES_MATCHING" not in rule and "REGEX" not in rule
+
+
 def test_the_wheel_brings_the_command(wheel_contents):
     entry_points = wheel_contents[f"facemesh_ros-{VERSION}.dist-info/entry_points.txt"].decode()
     assert "facemesh = facemesh_ros.tools.__main__:main" in entry_points

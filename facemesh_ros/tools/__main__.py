@@ -29,6 +29,7 @@ class Command:
 COMMANDS = {
     "models": Command("install, list or convert the networks"),
     "play": Command("publish a video, images, a webcam or the built-in moving face as a camera", needs_ros=True),
+    "view": Command("show video, meshes and figures on a web page"),
     "evaluate": Command("measure accuracy, tracking and speed on annotated pictures and clips"),
     "demo": Command("run the node on a moving face and show what it publishes", needs_ros=True),
 }
@@ -50,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(arguments: list[str]) -> int:
     name = next((word for word in arguments if not word.startswith("-")), "")
     args = _parser(name).parse_args(arguments)
-    if COMMANDS[name].needs_ros:
+    if COMMANDS[name].needs_ros or getattr(args, "ros", False):  # some can do without
         _prepare_ros()
     status: int = args.run(args)
     return status

@@ -27,3 +27,9 @@ def test_launch_files_and_configuration_are_installed(workspace, folder):
     names = {path.name for path in (ROOT / folder).iterdir() if path.name != "__pycache__"}
     assert names
     assert names <= {path.name for path in installed.iterdir()}
+
+
+def test_the_web_page_is_installed_with_its_code(workspace):
+    given = {path.name for path in (ROOT / "facemesh_ros" / "tools" / "viewer" / "page").iterdir()}
+    [folder] = (workspace / "install").glob("facemesh_ros/**/facemesh_ros/tools/viewer/page")
+    assert given and given == {path.name for path in folder.iterdir()}

@@ -57,7 +57,7 @@ def start(monkeypatch, rviz_installed):
 
     def processes(file="facemesh.launch.py", **arguments):
         executed = described(ROOT / "launch" / file).execute(LaunchContext(arguments))
-        return {process.given.get("executable", "player"): process for process in executed}
+        return {process.given.get("executable") or process.cmd[1]: process for process in executed}
 
     return processes
 
@@ -159,20 +159,33 @@ def test_without_rviz_installed_one_line_says_so(start, rviz_installed):
     assert list(start()) == ["facemesh_node"]
 
 
+@pytest.mark.parametrize(
+    ("image", "namespace", "node", "topic"),
+    [
+        ("/cam/image", "", "/facemesh_node", "/cam/image"),
+        ("/cam/image", "robot", "/robot/facemesh_node", "/cam/image"),
+        ("image_raw", "/robot", "/robot/facemesh_node", "/robot/image_raw"),
+    ],
+)
+def test_the_web_page_shows_the_node_and_its_images(start, image, namespace, node, topic):
+    command = start(viewer="true", image=image, namespace=namespace)["view"].cmd
+    assert command == ["facemesh_ros/facemesh", "view", "--ros", "--node", node, "--image", topic]
+
+
 def test_rviz_comes_first_so_that_without_it_nothing_is_left_running(start):
     assert list(start(rviz="true")) == ["rviz2", "facemesh_node"]
 
 
 def test_every_process_gets_the_environment_for_large_messages(start):
-    processes = start("demo.launch.py", rviz="true")
-    assert list(processes) == ["player", "rviz2", "facemesh_node"]
-    assert [process.additional_env for process in processes.values()] == [large_message_environment()] * 3
+    processes = start("demo.launch.py", rviz="true", viewer="true")
+    assert list(processes) == ["play", "rviz2", "view", "facemesh_node"]
+    assert [process.additional_env for process in processes.values()] == [large_message_environment()] * 4
 
 
 @pytest.mark.parametrize("elsewhere", [{}, {"image": "/another/image"}])
 def test_the_demos_player_publishes_what_its_node_listens_to(start, elsewhere):
     processes = start("demo.launch.py", source="clip.mp4", **elsewhere)
-    command, rules = processes["player"].cmd, dict(processes["facemesh_node"].remappings)
+    command, rules = processes["play"].cmd, dict(processes["facemesh_node"].remappings)
     assert command == ["facemesh_ros/facemesh", "play", "clip.mp4", "--loop", "--topic", rules["image"]]
 
 
@@ -180,7 +193,7 @@ def test_the_demos_player_publishes_what_its_node_listens_to(start, elsewhere):
 def test_the_demo_ends_with_its_player_but_only_once(start, is_shutdown, ends):
     context = LaunchContext({})
     context.is_shutdown = is_shutdown
-    [on_exit] = start("demo.launch.py")["player"].on_exit
+    [on_exit] = start("demo.launch.py")["play"].on_exit
     assert len(on_exit.function(context)) == ends
 
 
