@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
-import numpy as np
 import rclpy
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
@@ -19,9 +18,10 @@ from rclpy.subscription import Subscription
 from rclpy.time import Time
 from sensor_msgs.msg import Image
 
-from facemesh_ros.msg import FaceMesh, FaceMeshArray, FaceMeshTiming
+from facemesh_ros.msg import FaceMeshArray, FaceMeshTiming
 from facemesh_ros.ros.convert import image_rgb, stamp_seconds
-from facemesh_ros.types import Face, Mesh, Roi, UInt8
+from facemesh_ros.ros.reading import faces_of
+from facemesh_ros.types import Face, UInt8
 
 T = TypeVar("T", Image, FaceMeshArray)
 Stamp: TypeAlias = tuple[int, int]
@@ -62,24 +62,6 @@ class Sighting:
     """(H, W, 3) uint8 RGB, read-only."""
     faces: tuple[Face, ...]
     stamp_s: float
-
-
-def faces_from_message(message: FaceMeshArray) -> tuple[Face, ...]:
-    """Rebuild what can be drawn: identity, region and mesh, without head pose and metric points.
-
-    The message holds one mesh a face, the smoothed one; it stands for the raw one too.
-
-    Raises:
-        InputError: a number is not finite, a region has no size, or a mesh another number of points.
-    """
-    return tuple(map(_face, message.faces))
-
-
-def _face(message: FaceMesh) -> Face:
-    points = np.frombuffer(message.landmarks, np.float32).reshape(-1, 3)
-    mesh = Mesh(points, message.presence)
-    roi = Roi(np.array([message.roi.center_x, message.roi.center_y]), message.roi.size, message.roi.angle)
-    return Face(message.id, roi, mesh, mesh)
 
 
 class Monitor:
@@ -149,7 +131,7 @@ class Monitor:
         stamp = message.header.stamp.sec, message.header.stamp.nanosec
         waiting[stamp] = message
         if stamp in self._images and stamp in self._arrays:
-            picture, faces = image_rgb(self._images.pop(stamp)), faces_from_message(self._arrays.pop(stamp))
+            picture, faces = image_rgb(self._images.pop(stamp)), faces_of(self._arrays.pop(stamp))
             self.sightings.append(Sighting(picture, faces, stamp_seconds(message.header)))
         elif len(waiting) > _MOST_WAITING:
             waiting.popitem(last=False)

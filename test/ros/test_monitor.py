@@ -13,11 +13,10 @@ from rig import DEADLINE_S, RELIABLE, image_message, stamp
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
-from facemesh_ros.errors import InputError
-from facemesh_ros.msg import FaceMesh, FaceMeshArray
+from facemesh_ros.msg import FaceMeshArray
 from facemesh_ros.ros import monitor as module
 from facemesh_ros.ros.convert import array_message
-from facemesh_ros.ros.monitor import STAGES, Monitor, faces_from_message
+from facemesh_ros.ros.monitor import STAGES, Monitor
 from facemesh_ros.types import Face, Mesh, Roi
 
 pytestmark = [pytest.mark.ros, pytest.mark.usefixtures("_message_support")]
@@ -61,22 +60,6 @@ def spin_until(monitor, condition):
     while not condition():
         assert time.monotonic() < deadline_s
         monitor.spin(0.02)
-
-
-@pytest.mark.parametrize("faces", [(), (face(),), (face(1, 468), face(7))], ids=["none", "one", "two"])
-def test_faces_come_back_from_their_message_as_published(faces):
-    back = faces_from_message(sent(array_at(1.0, faces)))
-    assert [found.track_id for found in back] == [given.track_id for given in faces]
-    for found, given in zip(back, faces, strict=True):
-        assert np.array_equal(found.smoothed.points, given.smoothed.points)
-        assert found.smoothed.presence == given.smoothed.presence
-        assert np.allclose(found.roi.center_xy, given.roi.center_xy)
-        assert (found.roi.size, found.roi.angle) == (given.roi.size, given.roi.angle)
-
-
-def test_a_message_that_holds_no_proper_face_is_refused():
-    with pytest.raises(InputError, match="has 0 points"):
-        faces_from_message(FaceMeshArray(faces=[FaceMesh()]))
 
 
 def test_each_message_is_a_sample(listen):
