@@ -57,18 +57,22 @@ class FaceMarkers:
         sequence = _Sequence(header)
         if self._begins:
             sequence.delete_all()
-        before, self._shown, self._begins = self._shown, {}, False
+        before, shown = self._shown, dict[int, _Drawing]()
         for face, message in zip(result.faces, result.array.faces, strict=True):
             shape = Shape.of(face, message, result.image_rgb if is_colored else None)
             if shape is not None:
                 drawing = self._drawing(face.track_id, shape, sequence, before)
                 drawing.write(shape, sequence.stamp)
                 sequence.add(drawing.parts, drawing.next_phase)
-                self._shown[face.track_id] = drawing
+                shown[face.track_id] = drawing
         for track_id, drawing in before.items():
-            if self._shown.get(track_id) is not drawing:
-                self._delete(track_id, drawing, sequence)
-        return joined(sequence.parts) if sequence.parts else None
+            if shown.get(track_id) is not drawing:
+                kept = shown[track_id].names if track_id in shown else set[str]()
+                for name in sorted(drawing.names - kept):
+                    sequence.delete(name, track_id)
+        message = joined(sequence.parts) if sequence.parts else None
+        self._shown, self._begins = shown, False
+        return message
 
     def farewell(self, header: Header) -> bytes:
         """Return the message that deletes all markers, under the header of the last image."""
@@ -83,12 +87,6 @@ class FaceMarkers:
         if drawing is None or drawing.place != place:
             drawing = _Drawing(track_id, f"{self._prefix}{track_id}", len(shape.points), place)
         return drawing
-
-    def _delete(self, track_id: int, drawing: _Drawing, sequence: _Sequence) -> None:
-        """Delete the markers of a drawing that the face, if it is still there, no longer has."""
-        kept = self._shown[track_id].names if track_id in self._shown else set()
-        for name in sorted(drawing.names - kept):
-            sequence.delete(name, track_id)
 
 
 class _Drawing:

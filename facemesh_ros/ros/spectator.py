@@ -175,6 +175,8 @@ class Spectator:
     def _ask(self) -> None:
         """Ask the node for its privacy mode, again and again: it may change, or be another node after a restart."""
         now_s = time.monotonic()
+        if self._node.count_publishers(self.faces_topic) == 0:  # who comes next may be another node
+            self._mode, self._started_at_s = None, now_s
         if self._asked is not None and self._asked.done():
             answer, self._asked = self._asked.result(), None
             values = [] if answer is None else answer.values
@@ -182,7 +184,8 @@ class Spectator:
             self._mode = strings[0] if strings else OPEN
         elif self._asked is not None and now_s - self._asked_at_s > 3.0 * _ASK_S:
             self._question.remove_pending_request(self._asked)
-            self._asked = None
+            self._asked = self._mode = None
+            self._started_at_s = now_s
         if self._asked is None and now_s - self._asked_at_s > _ASK_S and self._question.service_is_ready():
             self._asked_at_s = now_s
             self._asked = self._question.call_async(GetParameters.Request(names=["privacy.mode"]))

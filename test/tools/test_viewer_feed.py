@@ -102,15 +102,22 @@ def test_the_source_is_open_only_while_somebody_watches():
     with_feed(films, scenario)
 
 
-def test_a_webcam_that_stops_is_said_and_opened_again(monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (InputError("webcam 0 stopped delivering images"), "webcam 0 stopped delivering images"),
+        (MemoryError(), "the source failed (MemoryError); it is tried again"),
+    ],
+)
+def test_a_webcam_that_stops_is_said_and_opened_again(monkeypatch, error, text):
     monkeypatch.setattr(module, "RETRY_S", SILENT_S + 0.2)
-    films = Films(Film(2, InputError("webcam 0 stopped delivering images")), Film(10))
+    films = Films(Film(2, error), Film(10))
 
     async def scenario(hub, mesher):
         client = hub.join()
         await frame(client)
         await until(lambda: json.loads(hub.status())["state"] == "silent")
-        assert json.loads(hub.status())["text"] == "webcam 0 stopped delivering images"
+        assert json.loads(hub.status())["text"] == text
         await until(lambda: len(films.opened) > 1)
         await until(lambda: json.loads(hub.status())["state"] == "live")
 

@@ -4,7 +4,7 @@ import pytest
 
 from facemesh_ros.tools.viewer.guard import Guard, is_loopback, is_own_origin
 
-HERE = ["127.0.0.1", "127.0.0.1:8478", "localhost", "LOCALHOST:80", "[::1]:8478", "[::1]"]
+HERE = ["127.0.0.1", "127.0.0.1:8478", "localhost", "LOCALHOST:80", "[::1]:8478", "[::1]", "127.0.0.2:8478"]
 ELSEWHERE = [
     "",
     "example.org",

@@ -154,6 +154,25 @@ def test_where_there_is_no_video_no_byte_of_a_picture_leaves(with_video, is_priv
     inside(scenario)
 
 
+def test_a_picture_that_waits_when_the_source_becomes_private_does_not_leave():
+    async def scenario():
+        hub = Hub("source", with_video=True)
+        client = hub.join()
+        await client.next()
+        hub.offer(snapshot(jpeg=b"secret"))
+        hub.is_private = True
+        hub.offer(snapshot(1.0, jpeg=b"secret"))
+        message = await client.next()
+        assert frame_parts(message)[0]["stamp"] == 1.0 and b"secret" not in message
+        hub.is_private = False
+        hub.offer(snapshot(2.0, jpeg=b"secret"))
+        hub.is_private = True
+        await asyncio.sleep(0)
+        assert await frames_ready(client) == []
+
+    inside(scenario)
+
+
 def test_a_browser_that_shows_its_own_camera_gets_no_frames_of_the_source():
     async def scenario():
         hub = Hub("source", with_video=True)

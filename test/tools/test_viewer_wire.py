@@ -136,6 +136,15 @@ def test_tables_before_the_size_are_passed_over(marker):
     assert jpeg_size_wh(jpeg[:2] + table + jpeg[2:]) == (64, 48)
 
 
+@pytest.mark.parametrize("marker", [0x00, 0x02, 0xBF])
+def test_a_size_after_what_decoders_pass_over_byte_by_byte_is_not_believed(marker):
+    small, large = a_jpeg((64, 48)), a_jpeg((640, 480))
+    hidden = large[2:]
+    lie = bytes([0xFF, marker]) + struct.pack(">H", 2 + len(hidden)) + hidden
+    with pytest.raises(RefusedError):
+        jpeg_size_wh(small[:2] + lie + small[2:])
+
+
 def bomb(size_wh):
     """A few bytes that claim to be a huge picture."""
     jpeg = bytearray(a_jpeg((16, 16)))

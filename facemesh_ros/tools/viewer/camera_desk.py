@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,11 +15,13 @@ import numpy as np
 from facemesh_ros.errors import FaceMeshError
 from facemesh_ros.tools.viewer.hub import Client, Hub
 from facemesh_ros.tools.viewer.snapshot import Snapshot
-from facemesh_ros.tools.viewer.wire import BUSY, INTERNAL, INVALID, REFUSED, RefusedError, frame_message
+from facemesh_ros.tools.viewer.wire import BUSY, INTERNAL, INVALID, REFUSED, RefusedError, frame_message, jpeg_size_wh
 from facemesh_ros.types import Face, UInt8
 
 MOST_CAMERAS = 4
 """At once: each has networks of its own."""
+
+_LOG = logging.getLogger(__name__)
 
 
 class Mesher(Protocol):
@@ -95,6 +98,9 @@ class CameraDesk:
             client.refuse(error)
         except FaceMeshError as error:
             client.refuse(RefusedError(INTERNAL, str(error)))
+        except Exception as error:
+            _LOG.exception("a visitor's picture failed")
+            client.refuse(RefusedError(INTERNAL, f"the picture failed here ({type(error).__name__})"))
 
     async def _answer(self, client: Client, visit: _Visit) -> None:
         loop = asyncio.get_running_loop()
@@ -113,8 +119,8 @@ class CameraDesk:
         if visit.mesher is None:
             visit.mesher = self._make_mesher()
         image_bgr = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-        if image_bgr is None:
-            raise RefusedError(INVALID, "the picture cannot be decoded")
+        if image_bgr is None or image_bgr.shape[1::-1] != jpeg_size_wh(jpeg):
+            raise RefusedError(INVALID, "the picture cannot be decoded, or has another size than it says")
         faces = visit.mesher.process(np.ascontiguousarray(image_bgr[..., ::-1]), stamp_s)
         size_wh = image_bgr.shape[1], image_bgr.shape[0]
         return Snapshot(stamp_s, size_wh, faces, 1e3 * (time.monotonic() - stamp_s), dropped=visit.dropped)

@@ -57,7 +57,8 @@ class Guard:
         """
         if self.token is None:
             name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
-            return None if name.lower() in LOOPBACK_NAMES else f"this is not {host[:80]}: open the address as printed"
+            is_own = name.lower() in LOOPBACK_NAMES or is_loopback(name.strip("[]").lower())
+            return None if is_own else f"this is not {host[:80]}: open the address as printed"
         if any(self._is_token(token) for token in offered):
             return None
         return "open the whole URL that `facemesh view` printed: it carries a token, which changes at every start"

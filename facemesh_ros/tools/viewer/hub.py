@@ -112,7 +112,8 @@ class Hub:
         self._arrivals: deque[float] = deque(maxlen=1000)
         self._waiting_since = now()
         self._lock = threading.Lock()
-        self._newest: tuple[int, bytes] | None = None
+        self._newest: tuple[int, bytes, bool] | None = None
+        """Number, message, and whether there is a picture in it."""
 
     def next_number(self) -> int:
         """Return a number that no frame has had."""
@@ -155,7 +156,7 @@ class Hub:
         number = self.next_number()
         message = frame_message(snapshot, {"seq": number, "rate_hz": self.rate_hz()})
         with self._lock:
-            is_first, self._newest = self._newest is None, (number, message)
+            is_first, self._newest = self._newest is None, (number, message, bool(snapshot.jpeg))
         if is_first and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._deliver)
 
@@ -163,9 +164,12 @@ class Hub:
         with self._lock:
             newest, self._newest = self._newest, None
         assert newest is not None
+        number, message, has_picture = newest
+        if has_picture and not self.wants_video:
+            return  # it was made before the source became private
         for client in self.clients:
             if not client.has_own_camera:
-                client.offer(*newest)
+                client.offer(number, message)
 
     def rate_hz(self) -> float | None:
         """Return how many snapshots a second have come of late; None before there were enough."""

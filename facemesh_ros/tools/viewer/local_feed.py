@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -20,6 +21,8 @@ RETRY_S = 1.0
 """After a source has failed, such as a webcam that was unplugged."""
 _LOOK_S = 0.2
 """How soon the thread sees that it is watched, or to end."""
+
+_LOG = logging.getLogger(__name__)
 
 
 class LocalFeed:
@@ -51,6 +54,10 @@ class LocalFeed:
                     self._play(source, hub)
             except FaceMeshError as error:
                 hub.problem = str(error)
+                self._stop.wait(RETRY_S)
+            except Exception as error:
+                _LOG.exception("the source failed")
+                hub.problem = f"the source failed ({type(error).__name__}); it is tried again"
                 self._stop.wait(RETRY_S)
 
     def _play(self, source: FrameSource, hub: Hub) -> None:

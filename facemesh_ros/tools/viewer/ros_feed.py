@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 
 import numpy as np
@@ -15,6 +16,8 @@ from facemesh_ros.tools.viewer.wire import LONGEST_VIDEO_SIDE_PX, MOST_JPEG_BYTE
 _SPIN_S = 0.05
 _ADVISE_EVERY = 10
 """Spins; the graph is asked for publishers no oftener."""
+
+_LOG = logging.getLogger(__name__)
 
 
 class RosFeed:
@@ -49,7 +52,13 @@ class RosFeed:
         spins = 0
         while not self._stop.is_set():
             hub.is_private = self._spectator.is_private
-            self._spectator.spin(_SPIN_S, hub.watched.is_set() and hub.wants_video)
+            try:
+                self._spectator.spin(_SPIN_S, hub.watched.is_set() and hub.wants_video)
+            except Exception as error:
+                _LOG.exception("a message of the node could not be shown")
+                hub.problem = f"a message of the node could not be shown ({type(error).__name__})"
+                self._stop.wait(_SPIN_S)
+                continue
             if spins % _ADVISE_EVERY == 0:
                 hub.problem = self._spectator.bad or self._spectator.advice()
             spins += 1
@@ -57,6 +66,7 @@ class RosFeed:
     def _on_sight(self, sight: Sight) -> None:
         assert self._hub is not None
         hub = self._hub
+        hub.is_private = self._spectator.is_private
         jpeg = picture_of(sight) if hub.watched.is_set() and hub.wants_video else b""
         hub.offer(
             Snapshot(sight.stamp_s, sight.size_wh, sight.faces, sight.latency_ms, jpeg, sight.dropped, sight.stages_ms)

@@ -146,6 +146,10 @@ def picture_message(number: int, jpeg: bytes) -> bytes:
     return _PICTURE.pack(PICTURE_MAGIC, number) + jpeg
 
 
+_FIRST_SEGMENT = 0xC0
+"""Markers below have no segment of their own (ITU-T T.81, table B.1)."""
+
+
 def jpeg_size_wh(jpeg: bytes) -> tuple[int, int]:
     """Return the size, px, that a JPEG says it has, without decoding it: a few bytes may claim gigabytes.
 
@@ -162,6 +166,8 @@ def jpeg_size_wh(jpeg: bytes) -> tuple[int, int]:
             break
         if marker == 0xFF or marker in _BARE:
             at += 1 if marker == 0xFF else 2
+        elif marker < _FIRST_SEGMENT:
+            break  # decoders pass over it byte by byte: what it says of its length is a lie
         else:
             at += 2 + int(struct.unpack_from(">H", jpeg, at + 2)[0])
     raise RefusedError(UNSUPPORTED, "the picture is no JPEG with a size")
