@@ -15,7 +15,6 @@ from rig import a_face, image_message, stamp
 from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Header
 
-from facemesh_ros.ros import spectator
 from facemesh_ros.ros.spectator import Sight
 from facemesh_ros.tools.viewer import ros_feed
 from facemesh_ros.tools.viewer.hub import Hub
@@ -77,7 +76,7 @@ def test_a_picture_is_made_and_sent_only_where_the_node_and_the_user_allow_it(wi
         hub.watched.set()
         hub._loop = type("Loop", (), {"is_closed": lambda _: True})()  # nobody takes it away
         feed._hub = hub
-        hub.is_private = mode != spectator.OPEN
+        feed._spectator._mode = mode
         feed._on_sight(sight(image_message(1.0)))
         numbers, floats, jpeg = sent(hub)
         assert bool(jpeg) == bool(shown)
