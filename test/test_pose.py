@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from facemesh_ros import pose
-from facemesh_ros.head import HEAD_FROM_REFERENCE, head_points, pose_points
+from facemesh_ros.head import HEAD_FROM_REFERENCE, JAW, head_points, pose_points
 from facemesh_ros.lens import project, rays
 from facemesh_ros.likelihood import NOISE_PX, RELIEF_TURN_SD, sight_of
 from facemesh_ros.pose import solve, visibility
@@ -267,10 +267,11 @@ def test_points_without_z_do_not_count_for_the_relief():
 
 def test_a_few_points_of_wrong_relief_and_an_open_jaw_hardly_turn_a_head():
     rotation, position = POSES[0]
-    for worst in (1, 2):
+    firm = np.setdiff1d(RIGID, JAW)
+    for worst, most_deg in ((1, 0.6), (2, 1.6), (3, 2.4)):
         mesh = rendered(rotation, position, noise_px=0.3)
-        mesh[RIGID[np.argsort(mesh[RIGID, 1])[-worst:]], 2] -= 30.0
-        assert angle_deg(solved(mesh).rotation, rotation) < 2.2
+        mesh[firm[np.argsort(mesh[firm, 1])[-worst:]], 2] -= 30.0
+        assert angle_deg(solved(mesh).rotation, rotation) < most_deg
     jaw = head_points()[:, 2] < -0.065
     hinge = np.array([-0.07, 0.0, -0.02])
     shape = head_points().copy()
