@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from facemesh_ros.errors import FaceMeshError as FaceMeshError
     from facemesh_ros.errors import InputError as InputError
     from facemesh_ros.errors import ModelError as ModelError
+    from facemesh_ros.networks import Networks as Networks
     from facemesh_ros.pipeline import FaceMesher as FaceMesher
     from facemesh_ros.target import TargetPlace as TargetPlace
     from facemesh_ros.types import Camera as Camera
@@ -48,6 +49,7 @@ _HOME_OF = {
     "Mesh": "types",
     "Mouth": "types",
     "ModelError": "errors",
+    "Networks": "networks",
     "Roi": "types",
     "TargetPlace": "target",
 }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,8 +18,8 @@ from facemesh_ros.filters import TrackFilters
 from facemesh_ros.finder import Finder
 from facemesh_ros.heads import Depth, Heads
 from facemesh_ros.mesh_net import MeshNet
-from facemesh_ros.search import Search, near_and_far, still_stages
-from facemesh_ros.session import Session
+from facemesh_ros.networks import Networks
+from facemesh_ros.search import Search, still_stages
 from facemesh_ros.target import Target, TargetPlace
 from facemesh_ros.track import Track
 from facemesh_ros.tracker import Tracker
@@ -33,42 +32,41 @@ LONGEST_SIDE_PX = 32766
 class FaceMesher:
     """Face meshes with identity from a stream of images, or from single pictures.
 
-    Not for use from several threads at once; make one per camera.
+    Not for use from several threads at once; make one per camera, and let them share the ``networks``.
     """
 
     def __init__(
         self,
         config: Config | None = None,
         stage: Callable[[str], AbstractContextManager[object]] = nullcontext,
-        models_folder: Path | None = None,
+        networks: Networks | None = None,
         first_id: int = 1,
     ) -> None:
-        """Load and warm up the networks.
+        """Take the networks, or load and warm them up.
 
         Args:
             config: None for the defaults.
             stage: called with "detect", "mesh" or "pose" and entered around that work: for timing, as the library has
                 no clock.
-            models_folder: where the networks are installed; None for :func:`facemesh_ros.models.models_dir`.
+            networks: opened before, such as those of another camera; None to open one's own.
             first_id: of the first new face in a stream; the ``next_id`` of a FaceMesher in the place of which this one
                 comes goes on with its ids, so that none is used again.
 
         Raises:
-            ConfigError: ``config`` is no Config, or ``first_id`` no positive whole number.
+            ConfigError: ``config`` is no Config, ``networks`` are not those that it asks for, or ``first_id`` is no
+                positive whole number.
             ModelError: a network is not installed (remedy: ``facemesh models install``), altered or unreadable.
             DeviceError: ``require_device`` is set and the device cannot be used here.
         """
         self.config = _checked_config(Config() if config is None else config)
         self._tracker = Tracker(self.config, _checked_id(first_id))
-        device, required = self.config.device, self.config.require_device
-        mesh = Session.open(self.config.mesh.network, device, required, models_folder)
-        detectors = {
-            name: Session.open(f"detector_{name}", device, required, models_folder)
-            for name in dict.fromkeys(near_and_far(self.config.detector.range))
-        }
-        self.device = mesh.device
+        if networks is None:
+            networks = Networks.open(self.config)
+        networks.check_fit(self.config)
+        self.device = networks.device
         """What the networks run on: cpu, cuda or tensorrt."""
-        self._finder = Finder(self.config, Detector(detectors, self.config.detector.min_score), MeshNet(mesh), stage)
+        detector = Detector(networks.detectors, self.config.detector.min_score)
+        self._finder = Finder(self.config, detector, MeshNet(networks.mesh), stage)
         self._search = Search(self.config)
         self._filters = TrackFilters(self.config.filter)
         self._heads = Heads(self.config)

@@ -17,7 +17,7 @@ LAYERS = (
     {"gaze", "likelihood"},
     {"expressions", "pose", "directions"},
     {"detector", "mesh_net", "tracker", "search", "scale", "metric_mesh"},
-    {"finder", "heads"},
+    {"finder", "heads", "networks"},
     {"pipeline", "draw", "rep155"},
     {"__init__"},  # the library's public names
     {"ros"},

@@ -7,7 +7,7 @@ import pytest
 
 from facemesh_ros import Camera, Config, FaceMesher
 from facemesh_ros.detector import Candidates
-from facemesh_ros.errors import ConfigError, InputError, ModelError
+from facemesh_ros.errors import ConfigError, InputError
 from facemesh_ros.filters import OneEuroFilter
 from facemesh_ros.finder import mean_mesh
 from facemesh_ros.geometry import roi_from_points
@@ -562,11 +562,6 @@ def test_the_stages_are_announced_to_whoever_times_them(networks, face_rgb):
     entered.clear()
     mesher.process(face_rgb, 0.03)
     assert entered == ["mesh", "pose"]
-
-
-def test_without_networks_the_error_names_the_remedy(tmp_path):
-    with pytest.raises(ModelError, match="facemesh models install"):
-        FaceMesher(models_folder=tmp_path)
 
 
 def test_a_face_that_left_is_possible_where_it_was_until_it_may_not_return(mesher, face_rgb):

@@ -9,7 +9,7 @@ import facemesh_ros
 from facemesh_ros import Camera, Config, Face, FaceMesher
 
 SIGNATURES = {
-    FaceMesher: ["config", "stage", "models_folder", "first_id"],
+    FaceMesher: ["config", "stage", "networks", "first_id"],
     FaceMesher.process: ["self", "image_rgb", "stamp", "camera", "depth_m", "target_m"],
     FaceMesher.process_still: ["self", "image_rgb", "camera", "depth_m", "target_m"],
     FaceMesher.reset: ["self"],

@@ -1,0 +1,63 @@
+"""Networks that several FaceMeshers share."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from facemesh_ros import Config, FaceMesher, Networks
+from facemesh_ros.errors import ConfigError, ModelError
+
+CONFIG = Config.from_dotted({"device": "cpu"})
+
+
+@pytest.fixture(scope="module")
+def opened(networks):
+    return Networks.open(CONFIG)
+
+
+@pytest.fixture(scope="module")
+def images(moving_face):
+    return [np.ascontiguousarray(moving_face.frame_bgr(i)[..., ::-1]) for i in range(12)]
+
+
+def meshes(mesher, images):
+    return [[face.smoothed.points for face in mesher.process(image, i / 30)] for i, image in enumerate(images)]
+
+
+def test_without_networks_the_error_names_the_remedy(tmp_path):
+    with pytest.raises(ModelError, match="facemesh models install"):
+        Networks.open(CONFIG, tmp_path)
+
+
+def test_the_detectors_are_those_of_the_range(networks):
+    assert list(Networks.open(CONFIG.with_dotted({"detector.range": "full"})).detectors) == ["full"]
+    assert list(Networks.open(CONFIG).detectors) == ["short", "full"]
+
+
+@pytest.mark.parametrize(("name", "value"), [("mesh.network", "mesh"), ("detector.range", "short"), ("device", "auto")])
+def test_networks_of_another_configuration_are_refused(opened, name, value):
+    with pytest.raises(ConfigError, match=f"{name} is '{value}' and the networks were opened for"):
+        FaceMesher(CONFIG.with_dotted({name: value}), networks=opened)
+
+
+def test_other_settings_may_differ(opened):
+    assert FaceMesher(CONFIG.with_dotted({"max_faces": 1}), networks=opened).device == "cpu"
+
+
+def test_two_at_once_on_shared_networks_see_what_each_sees_alone(opened, images):
+    streams = images, [np.ascontiguousarray(image[:, ::-1]) for image in images]
+    alone = [meshes(FaceMesher(CONFIG), stream) for stream in streams]
+    together = [None, None]
+
+    def follow(which):
+        together[which] = meshes(FaceMesher(CONFIG, networks=opened), streams[which])
+
+    threads = [threading.Thread(target=follow, args=[which]) for which in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(faces for stream in alone for faces in stream)
+    for one, other in zip(alone, together, strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
