@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -16,12 +17,14 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from rclpy.subscription import Subscription
 from rclpy.time import Time
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CameraInfo, Image
 
+from facemesh_ros.errors import InputError
 from facemesh_ros.msg import FaceMeshArray, FaceMeshTiming
+from facemesh_ros.ros.calibration import camera_of_info
 from facemesh_ros.ros.convert import image_rgb, stamp_seconds
 from facemesh_ros.ros.reading import faces_of
-from facemesh_ros.types import Face, UInt8
+from facemesh_ros.types import Camera, Face, UInt8
 
 T = TypeVar("T", Image, FaceMeshArray)
 Stamp: TypeAlias = tuple[int, int]
@@ -62,10 +65,22 @@ class Sighting:
     """(H, W, 3) uint8 RGB, read-only."""
     faces: tuple[Face, ...]
     stamp_s: float
+    info: CameraInfo | None = None
+    """The newest calibration at the time."""
+
+    @property
+    def camera(self) -> Camera | None:
+        """What took the image; None where there is no calibration of images of its size, or a bad one."""
+        try:
+            camera = None if self.info is None else camera_of_info(self.info)
+        except InputError:
+            return None
+        height, width = self.image_rgb.shape[:2]
+        return camera if camera is not None and camera.size_wh == (width, height) else None
 
 
 class Monitor:
-    """Subscribes to the faces and, until ``sightings_wanted`` are gathered, to the images."""
+    """Subscribes to the faces and, until ``sightings_wanted`` are gathered, to the images and the calibration."""
 
     def __init__(self, faces_topic: str, image_topic: str, sightings_wanted: int) -> None:
         """Subscribe, in the domain that the environment names; nothing arrives before :meth:`spin`."""
@@ -85,6 +100,9 @@ class Monitor:
         self._image_subscription: Subscription | None = self._node.create_subscription(
             Image, image_topic, self._on_image, best_effort
         )
+        self._info: CameraInfo | None = None
+        info_topic = posixpath.join(posixpath.dirname(image_topic), "camera_info")
+        self._info_subscription = self._node.create_subscription(CameraInfo, info_topic, self._on_info, best_effort)
 
     def spin(self, duration_s: float) -> None:
         """Receive for about ``duration_s``."""
@@ -93,6 +111,7 @@ class Monitor:
             self._executor.spin_once(timeout_sec=left_s)
         if self._image_subscription is not None and not self._wants_sightings():
             self._node.destroy_subscription(self._image_subscription)
+            self._node.destroy_subscription(self._info_subscription)
             self._image_subscription = None
             self._images.clear()
             self._arrays.clear()
@@ -124,6 +143,9 @@ class Monitor:
     def _on_image(self, message: Image) -> None:
         self._wait_for_twin(message, self._images)
 
+    def _on_info(self, message: CameraInfo) -> None:
+        self._info = message
+
     def _wait_for_twin(self, message: T, waiting: OrderedDict[Stamp, T]) -> None:
         """Join an image and its faces, of which either may come first."""
         if not self._wants_sightings():
@@ -132,6 +154,6 @@ class Monitor:
         waiting[stamp] = message
         if stamp in self._images and stamp in self._arrays:
             picture, faces = image_rgb(self._images.pop(stamp)), faces_of(self._arrays.pop(stamp))
-            self.sightings.append(Sighting(picture, faces, stamp_seconds(message.header)))
+            self.sightings.append(Sighting(picture, faces, stamp_seconds(message.header), self._info))
         elif len(waiting) > _MOST_WAITING:
             waiting.popitem(last=False)

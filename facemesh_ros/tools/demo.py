@@ -26,6 +26,7 @@ from facemesh_ros.tools.demo_report import Statistics, loss, table
 from facemesh_ros.tools.play import played_rate_hz, positive, size_wh
 from facemesh_ros.tools.recording import write_clip, write_picture
 from facemesh_ros.tools.sources import FALLBACK_RATE_HZ, MOVING_FACE
+from facemesh_ros.types import UInt8
 
 if TYPE_CHECKING:
     from facemesh_ros.ros.monitor import Monitor, Sample, Sighting
@@ -151,7 +152,7 @@ def report(samples: Sequence[Sample], sightings: Sequence[Sighting], folder: Pat
     statistics = Statistics.of(samples)
     if not sightings:
         raise FaceMeshError(f"{statistics.line()}; but no image arrived on {IMAGE_TOPIC}: see the logs in {folder}")
-    frames = [draw_faces(sighting.image_rgb[..., ::-1], sighting.faces, order="bgr") for sighting in sightings]
+    frames = [drawn(sighting) for sighting in sightings]
     best = max(range(len(frames)), key=lambda index: _visible_px(sightings[index]))
     print(f"picture: {write_picture(frames[best], folder / 'demo.png')}")
     alike = [frame for frame in frames if frame.shape == frames[0].shape]  # a folder's images may differ
@@ -162,6 +163,11 @@ def report(samples: Sequence[Sample], sightings: Sequence[Sighting], folder: Pat
         raise FaceMeshError(
             f"no face in any of {statistics.messages} messages: show one to the camera, nearer than 5 m"
         )
+
+
+def drawn(sighting: Sighting) -> UInt8:
+    """Return the image with its faces, axes and gazes, (H, W, 3) uint8 BGR."""
+    return draw_faces(sighting.image_rgb[..., ::-1], sighting.faces, order="bgr", camera=sighting.camera)
 
 
 def _warn_of_loss(statistics: Statistics, player_log: Path) -> None:

@@ -10,14 +10,14 @@ pytest.importorskip("facemesh_ros.msg", reason="the messages are not built: make
 
 from rclpy.serialization import deserialize_message, serialize_message
 from rig import DEADLINE_S, RELIABLE, image_message, stamp
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from facemesh_ros.msg import FaceMeshArray
 from facemesh_ros.ros import monitor as module
-from facemesh_ros.ros.convert import array_message
-from facemesh_ros.ros.monitor import STAGES, Monitor
-from facemesh_ros.types import Face, Mesh, Roi
+from facemesh_ros.ros.convert import array_message, info_from_camera
+from facemesh_ros.ros.monitor import STAGES, Monitor, Sighting
+from facemesh_ros.types import Camera, Face, Mesh, Roi
 
 pytestmark = [pytest.mark.ros, pytest.mark.usefixtures("_message_support")]
 
@@ -119,6 +119,29 @@ def test_once_enough_is_seen_images_are_no_longer_subscribed_to(rig, listen):
     spin_until(monitor, lambda: len(monitor.samples) == 2)
     assert len(monitor.sightings) == 1
     rig.until(lambda: images.get_subscription_count() == 0, "the end of the subscription")
+
+
+def test_a_sighting_has_the_camera_of_the_calibration_beside_the_images(rig, listen):
+    monitor, faces, images = listen()
+    infos = rig.publisher(CameraInfo, "/camera_info", RELIABLE)
+    spin_until(monitor, monitor._info_subscription.get_publisher_count)
+    camera = Camera.from_fov(SIZE_WH, 1.0)
+    infos.publish(info_from_camera(camera))
+    spin_until(monitor, lambda: monitor._info is not None)
+    images.publish(image_message(1.0, np.zeros((48, 64, 3), np.uint8)))
+    images.publish(image_message(2.0, np.zeros((64, 48, 3), np.uint8)))  # another size
+    spin_until(monitor, lambda: len(monitor._images) == 2)
+    faces.publish(array_at(1.0))
+    faces.publish(array_at(2.0))
+    spin_until(monitor, lambda: len(monitor.sightings) == 2)
+    calibrated, other = monitor.sightings
+    assert np.allclose(calibrated.camera.matrix, camera.matrix)
+    assert other.camera is None
+
+
+def test_a_bad_calibration_is_no_camera():
+    picture = np.zeros((48, 64, 3), np.uint8)
+    assert Sighting(picture, (), 0.0, CameraInfo(width=64, height=48)).camera is None
 
 
 def test_images_that_no_faces_come_for_are_forgotten(listen, monkeypatch):

@@ -18,7 +18,9 @@ import pytest
 pytest.importorskip("rclpy", reason="ROS 2 is not installed here: make setup")
 pytest.importorskip("facemesh_ros.msg", reason="the messages are not built: make setup")
 
+from facemesh_ros import Camera, Config, FaceMesher
 from facemesh_ros.errors import FaceMeshError
+from facemesh_ros.ros.convert import info_from_camera
 from facemesh_ros.ros.monitor import Sample, Sighting
 from facemesh_ros.tools import demo
 from facemesh_ros.tools.play import summary
@@ -237,6 +239,14 @@ def test_a_clip_plays_at_the_rate_of_its_stamps_and_leaves_out_other_sizes(tmp_p
     assert clip.get(cv2.CAP_PROP_FPS) == pytest.approx(10.0, abs=0.01)
     assert clip.get(cv2.CAP_PROP_FRAME_COUNT) == 5
     assert SUMMARY.fullmatch(capsys.readouterr().out.splitlines()[-1])
+
+
+def test_the_picture_has_the_heads_axes_where_there_is_a_calibration(networks, face_rgb):
+    camera = Camera.from_fov((face_rgb.shape[1], face_rgb.shape[0]), 1.0)
+    faces = FaceMesher(Config.from_dotted({"device": "cpu"})).process_still(face_rgb, camera)
+    without = demo.drawn(Sighting(face_rgb, faces, 0.0))
+    with_axes = demo.drawn(Sighting(face_rgb, faces, 0.0, info_from_camera(camera)))
+    assert not np.array_equal(with_axes, without)
 
 
 def _text(path):
