@@ -37,10 +37,11 @@ async def frames_ready(client):
     frames = []
     while True:
         try:
-            message = await asyncio.wait_for(asyncio.shield(asyncio.ensure_future(client.next())), 0.05)
+            message = await asyncio.wait_for(client.next(), 0.05)
         except asyncio.TimeoutError:
             return frames
-        frames.append(message)
+        if isinstance(message, bytes):
+            frames.append(message)
 
 
 def test_a_browser_that_draws_nothing_gets_two_frames_and_no_more_and_then_the_newest():
@@ -169,6 +170,40 @@ def test_a_picture_that_waits_when_the_source_becomes_private_does_not_leave():
         hub.is_private = True
         await asyncio.sleep(0)
         assert await frames_ready(client) == []
+
+    inside(scenario)
+
+
+def test_a_picture_that_waits_for_a_slow_browser_when_the_source_becomes_private_does_not_leave():
+    async def scenario():
+        hub = Hub("source", with_video=True)
+        clients = [hub.join(), hub.join()]
+        for number in range(IN_FLIGHT + 1):
+            hub.offer(snapshot(float(number), jpeg=b"secret"))
+            await asyncio.sleep(0)
+            for client in clients:
+                await frames_ready(client)
+        hub.is_private = True
+        for client in clients:
+            client.acknowledge(10**9)
+            assert [message for message in await frames_ready(client) if b"secret" in message] == []
+        hub.offer(snapshot(9.0, jpeg=b"secret"))
+        for client in clients:
+            message = await client.next()
+            assert frame_parts(message)[0]["stamp"] == 9.0 and b"secret" not in message
+
+    inside(scenario)
+
+
+def test_numbers_that_wait_for_a_slow_browser_leave_also_when_the_source_becomes_private():
+    async def scenario():
+        hub = Hub("source", with_video=True)
+        client = hub.join()
+        await client.next()
+        hub.offer(snapshot(3.0, jpeg=b""))
+        await asyncio.sleep(0)
+        hub.is_private = True
+        assert frame_parts(await client.next())[0]["stamp"] == 3.0
 
     inside(scenario)
 

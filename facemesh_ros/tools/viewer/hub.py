@@ -29,21 +29,28 @@ _RATE_OVER_S = 2.0
 class Client:
     """One browser: at most :data:`IN_FLIGHT` frames under way, and one that waits and is replaced by a newer one."""
 
-    def __init__(self) -> None:
+    def __init__(self, may_have_pictures: Callable[[], bool] = lambda: True) -> None:
+        """Make it inside the event loop.
+
+        Args:
+            may_have_pictures: asked whenever a frame with a picture is about to go out; False drops it.
+        """
         self.has_own_camera = False
         """It is shown the visitor's own camera in the place of the source."""
         self.missed = 0
         """Frames that newer ones replaced."""
-        self._frame: tuple[int, bytes] | None = None
+        self._may_have_pictures = may_have_pictures
+        self._frame: tuple[int, bytes, bool] | None = None
+        """Number, message, and whether there is a picture in it."""
         self._text: str | None = None
         self._error: RefusedError | None = None
         self._under_way: deque[int] = deque()
         self._changed = asyncio.Event()
 
-    def offer(self, number: int, message: bytes) -> None:
+    def offer(self, number: int, message: bytes, has_picture: bool = False) -> None:
         """Send a frame as soon as the browser is ready for it, unless a newer one comes before."""
         self.missed += self._frame is not None
-        self._frame = number, message
+        self._frame = number, message, has_picture
         self._changed.set()
 
     def tell(self, text: str) -> None:
@@ -78,8 +85,10 @@ class Client:
             if self._text is not None:
                 text, self._text = self._text, None
                 return text
+            if self._frame is not None and self._frame[2] and not self._may_have_pictures():
+                self._frame = None  # it was made before the source became private
             if self._frame is not None and len(self._under_way) < IN_FLIGHT:
-                (number, message), self._frame = self._frame, None
+                (number, message, _), self._frame = self._frame, None
                 self._under_way.append(number)
                 return message
             self._changed.clear()
@@ -121,7 +130,7 @@ class Hub:
 
     def join(self) -> Client:
         """Let a browser in."""
-        client = Client()
+        client = Client(lambda: self.wants_video)
         self.clients.add(client)
         client.tell(self.status())
         self.note_watchers()
@@ -165,11 +174,9 @@ class Hub:
             newest, self._newest = self._newest, None
         assert newest is not None
         number, message, has_picture = newest
-        if has_picture and not self.wants_video:
-            return  # it was made before the source became private
         for client in self.clients:
             if not client.has_own_camera:
-                client.offer(number, message)
+                client.offer(number, message, has_picture)
 
     def rate_hz(self) -> float | None:
         """Return how many snapshots a second have come of late; None before there were enough."""
