@@ -139,12 +139,13 @@ async def _serve(args: argparse.Namespace, feed: Feed | None) -> None:
     guard = Guard.of(args.host)
     server = Server(hub, desk, guard, page_files())
     port = await server.listen(args.host, args.port)
-    if feed is not None:
-        feed.start(hub)
-    print(f"facemesh view: {url(args.host, port, guard.token)}", flush=True)
     try:
+        if feed is not None:
+            feed.start(hub)
+        print(f"facemesh view: {url(args.host, port, guard.token)}", flush=True)
         await stop.wait()
     finally:
+        hub.close()
         desk.close()
         await server.close()
 

@@ -74,7 +74,7 @@ def test_a_picture_is_made_and_sent_only_where_the_node_and_the_user_allow_it(wi
 
     def scenario(hub, feed):
         hub.watched.set()
-        hub._loop = type("Loop", (), {"is_closed": lambda _: True})()  # nobody takes it away
+        hub.close()  # nobody takes it away
         feed._hub = hub
         feed._spectator._mode = mode
         feed._on_sight(sight(image_message(1.0)))

@@ -3,6 +3,7 @@
 import argparse
 import importlib.util
 import json
+import os
 import re
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from facemesh_ros.tools import view
 from facemesh_ros.tools.__main__ import main
 from facemesh_ros.tools.viewer import files
 from facemesh_ros.tools.viewer.files import page_files
+from facemesh_ros.tools.viewer.snapshot import Snapshot
 from facemesh_ros.topology import face_topology
 
 LIMIT_S = 60.0
@@ -70,6 +72,27 @@ def test_it_serves_this_machine_alone_until_a_signal_and_ends_well(serve, number
     process.send_signal(number)
     assert process.wait(LIMIT_S) == 0
     assert process.stderr.read() == ""
+
+
+def test_a_source_that_goes_on_while_the_server_ends_is_not_heard_and_does_not_fail(monkeypatch, capsys):
+    class LateFeed:
+        def start(self, hub):
+            self.hub = hub
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        def close(self):  # as if the loop were closed just after the source had looked
+            assert self.hub._loop.is_closed()
+            self.hub._loop.is_closed = lambda: False
+            self.hub.watched.set()
+            self.hub.offer(Snapshot(1.0, (640, 480), (), None))
+
+    feed = LateFeed()
+    monkeypatch.setattr(view, "_feed", lambda _: feed)
+    try:
+        assert main(["view", "demo", "--port", "0"]) == 0
+    finally:
+        feed.hub._loop.is_closed = lambda: True
+    assert "facemesh view: http://" in capsys.readouterr().out
 
 
 def test_for_others_the_printed_url_carries_the_token_and_nothing_else_is_let_in(serve):

@@ -123,6 +123,12 @@ class Hub:
         self._lock = threading.Lock()
         self._newest: tuple[int, bytes, bool] | None = None
         """Number, message, and whether there is a picture in it."""
+        self._is_closed = False
+
+    def close(self) -> None:
+        """Hear the source no more: the event loop is about to end, and the source may not have noticed."""
+        with self._lock:
+            self._is_closed = True
 
     def next_number(self) -> int:
         """Return a number that no frame has had."""
@@ -164,10 +170,10 @@ class Hub:
             snapshot = replace(snapshot, jpeg=b"")
         number = self.next_number()
         message = frame_message(snapshot, {"seq": number, "rate_hz": self.rate_hz()})
-        with self._lock:
+        with self._lock:  # held until the loop has been told, so that it cannot be closed in between
             is_first, self._newest = self._newest is None, (number, message, bool(snapshot.jpeg))
-        if is_first and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._deliver)
+            if is_first and not self._is_closed:
+                self._loop.call_soon_threadsafe(self._deliver)
 
     def _deliver(self) -> None:
         with self._lock:
