@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facemesh_ros.tools.evaluation.rotations import angles_from_rotation, rotation_of_pose
-from facemesh_ros.types import Face, Float64, Gaze, HeadPose
+from facemesh_ros.types import Eyes, Face, Float64, Gaze, HeadPose
 
 MOST_FACES = 64
 """That are shown of one image; `max_faces` is no larger."""
@@ -47,9 +48,9 @@ def snapshot_numbers(snapshot: Snapshot) -> dict[str, Any]:
         "stamp": snapshot.stamp_s,
         "width": snapshot.size_wh[0],
         "height": snapshot.size_wh[1],
-        "latency_ms": None if snapshot.latency_ms is None else _short(snapshot.latency_ms),
+        "latency_ms": _known(snapshot.latency_ms),
         "dropped": snapshot.dropped,
-        "stages_ms": {name: _short(value) for name, value in snapshot.stages_ms.items()},
+        "stages_ms": {name: _known(value) for name, value in snapshot.stages_ms.items()},
         "faces": [face_numbers(face) for face in snapshot.faces[:MOST_FACES]],
     }
 
@@ -57,6 +58,7 @@ def snapshot_numbers(snapshot: Snapshot) -> dict[str, Any]:
 def face_numbers(face: Face) -> dict[str, Any]:
     """Return what the table shows of a face, and the lines that need its head pose, ready for JSON."""
     image_from_rays = None if face.points_m is None else fitted_projection(face.smoothed.points, face.points_m)
+    eyes = face.eyes if face.eyes is not None and _are_finite(face.eyes) else None
     return {
         "id": face.track_id,
         "presence": _short(face.smoothed.presence),
@@ -64,8 +66,8 @@ def face_numbers(face: Face) -> dict[str, Any]:
         "metric": face.points_m is not None,
         "pose": None if face.pose is None else _pose_numbers(face.pose),
         "gaze": None if face.gaze is None else _gaze_numbers(face.gaze),
-        "eyes": None if face.eyes is None else [_short(face.eyes.right_openness), _short(face.eyes.left_openness)],
-        "closed": None if face.eyes is None else [face.eyes.right_is_closed, face.eyes.left_is_closed],
+        "eyes": None if eyes is None else [_short(eyes.right_openness), _short(eyes.left_openness)],
+        "closed": None if eyes is None else [eyes.right_is_closed, eyes.left_is_closed],
         "axes_px": _axes_px(face, image_from_rays),
         "gaze_px": _gaze_px(face, image_from_rays),
     }
@@ -139,6 +141,15 @@ def _rounded(points_px: Float64) -> list[list[float]]:
     return [[_short(x), _short(y)] for x, y in points_px.tolist()]
 
 
+def _are_finite(eyes: Eyes) -> bool:
+    return math.isfinite(eyes.right_openness) and math.isfinite(eyes.left_openness)
+
+
 def _short(value: float) -> float:
     """Round for the wire: five digits do for what people read and for lines on a screen."""
     return float(f"{value:.5g}")
+
+
+def _known(value: float | None) -> float | None:
+    """Round what may be missing, or be another node's NaN, which JSON has not."""
+    return None if value is None or not math.isfinite(value) else _short(value)
