@@ -2,6 +2,7 @@
 
 import json
 import struct
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -29,6 +30,7 @@ from facemesh_ros.tools.viewer.wire import (
     picture_message,
     video_jpeg,
 )
+from facemesh_ros.types import Eyes
 
 every_crowd = pytest.mark.parametrize(
     "faces",
@@ -67,6 +69,16 @@ def test_a_frame_that_lacks_a_byte_is_none(faces):
     for broken in (message[:-1], message + b"x", b"", b"FMF1", b"XXXX" + message[4:]):
         with pytest.raises(InputError):
             frame_parts(broken)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_number_that_another_node_got_wrong_is_left_out_and_the_rest_is_shown(bad):
+    face = replace(metric(a_face()), eyes=Eyes(bad, 0.1, False, False))
+    numbers, floats, _ = frame_parts(frame_message(Snapshot(1.0, (640, 480), (face,), bad, b"", 0, {"mesh": bad}), {}))
+    assert (numbers["latency_ms"], numbers["stages_ms"]) == (None, {"mesh": None})
+    [told] = numbers["faces"]
+    assert told["eyes"] is None and told["closed"] is None
+    assert told["pose"]["distance_m"] == pytest.approx(0.6, abs=0.01) and len(floats) == 2 * 3 * 478
 
 
 def test_a_frame_of_the_largest_crowd_is_bounded():
@@ -153,6 +165,13 @@ def bomb(size_wh):
     return bytes(jpeg)
 
 
+def many_scans(count):
+    """A small file that takes seconds to decode where each scan passes over the whole picture."""
+    jpeg = cv2.imencode(".jpg", np.zeros((1920, 1920, 3), np.uint8), [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])[1].tobytes()
+    last = jpeg[jpeg.rindex(b"\xff\xda") : -2]
+    return jpeg[:-2] + count * last + jpeg[-2:]
+
+
 @pytest.mark.parametrize(
     ("message", "code"),
     [
@@ -164,6 +183,9 @@ def bomb(size_wh):
         (picture_message(1, b"\xff\xd8\xff\xe0\x00\x00\xff\xff\xff\xff\xff"), UNSUPPORTED),
         (picture_message(1, b"\xff\xd8" + b"\xff" * 5000), UNSUPPORTED),
         (picture_message(1, b"\x89PNG\r\n\x1a\n" + b"x" * 50), UNSUPPORTED),
+        (picture_message(1, a_jpeg()[:2] + b"\xff" * 5000 + a_jpeg()[2:]), UNSUPPORTED),  # each byte costs a step
+        (picture_message(1, a_jpeg()[:2] + b"\xff\xd0" * 5000 + a_jpeg()[2:]), UNSUPPORTED),
+        (picture_message(1, many_scans(4000)), TOO_BIG),
         (picture_message(1, bomb((65535, 65535))), TOO_BIG),
         (picture_message(1, bomb((LONGEST_PICTURE_SIDE_PX + 1, 1))), TOO_BIG),
         (picture_message(1, bomb((0, 16))), UNSUPPORTED),

@@ -138,6 +138,8 @@ def picture(message: bytes) -> tuple[int, bytes]:
     if max(width, height) > LONGEST_PICTURE_SIDE_PX:
         longest = LONGEST_PICTURE_SIDE_PX
         raise RefusedError(TOO_BIG, f"a picture of {width}x{height} px; no side may be longer than {longest}")
+    if jpeg.count(_SCAN) > _MOST_SCANS:
+        raise RefusedError(TOO_BIG, f"a picture in more than {_MOST_SCANS} scans takes too long to decode")
     return int(_PICTURE.unpack_from(message)[1]), jpeg
 
 
@@ -146,6 +148,11 @@ def picture_message(number: int, jpeg: bytes) -> bytes:
     return _PICTURE.pack(PICTURE_MAGIC, number) + jpeg
 
 
+_MOST_STEPS = 1000
+"""Through the markers before the size. Cameras write some twenty; the event loop waits for each."""
+_SCAN = b"\xff\xda"
+_MOST_SCANS = 100
+"""Of a visitor's picture. Browsers write one, progressive encoders about ten; each takes a decoder over all pixels."""
 _FIRST_SEGMENT = 0xC0
 """Markers below have no segment of their own (ITU-T T.81, table B.1)."""
 
@@ -157,7 +164,9 @@ def jpeg_size_wh(jpeg: bytes) -> tuple[int, int]:
         RefusedError: it is no JPEG, or none with a size.
     """
     at = 2
-    while jpeg.startswith(b"\xff\xd8") and at + 9 <= len(jpeg) and jpeg[at] == 0xFF:
+    for _ in range(_MOST_STEPS):
+        if not jpeg.startswith(b"\xff\xd8") or at + 9 > len(jpeg) or jpeg[at] != 0xFF:
+            break
         marker = jpeg[at + 1]
         if marker in _SIZES_AT:
             height, width = struct.unpack_from(">HH", jpeg, at + 5)
