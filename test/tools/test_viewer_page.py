@@ -1,12 +1,14 @@
-"""The web page in a real Chromium: what a person sees and clicks."""
+"""The web page in a real Chromium: what a person sees and clicks. Over 300 lines because one Chromium serves all tests."""
 
+import asyncio
 import importlib.util
 import os
 import re
 import signal
 import subprocess
 import sys
-from contextlib import ExitStack
+import threading
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import cv2
@@ -16,8 +18,15 @@ pytest.importorskip("aiohttp", reason="aiohttp is not installed here: pip instal
 pytest.importorskip("plotly", reason="plotly is not installed here: pip install 'facemesh_ros[view]'")
 
 from browser import Browser, chromium
+from viewer_fakes import FakeMesher
 
 from facemesh_ros.tools.moving_face import picture_bgr
+from facemesh_ros.tools.viewer import camera_desk
+from facemesh_ros.tools.viewer.camera_desk import CameraDesk
+from facemesh_ros.tools.viewer.files import page_files
+from facemesh_ros.tools.viewer.guard import Guard
+from facemesh_ros.tools.viewer.hub import Hub
+from facemesh_ros.tools.viewer.server import Server
 
 pytestmark = [
     pytest.mark.slow,
@@ -99,6 +108,33 @@ def opened(browser):
     for page in pages:
         page.close()
     assert not any(errors), errors
+
+
+@contextmanager
+def served(source=""):
+    """Serve the page from here, beside the test; give the hub, and the URL."""
+    begun, end = threading.Event(), asyncio.Event()
+    site = {}
+
+    async def serve():
+        hub = site["hub"] = Hub(source, with_video=True)
+        desk = CameraDesk(hub, FakeMesher)
+        server = Server(hub, desk, Guard(None), page_files())
+        site["loop"], site["port"] = asyncio.get_running_loop(), await server.listen("127.0.0.1", 0)
+        begun.set()
+        await end.wait()
+        hub.close()
+        desk.close()
+        await server.close()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    try:
+        assert begun.wait(20.0)
+        yield site["hub"], f"http://127.0.0.1:{site['port']}/"
+    finally:
+        site["loop"].call_soon_threadsafe(end.set)
+        thread.join(20.0)
 
 
 def camera_film(path):
@@ -228,6 +264,101 @@ def test_the_visitors_camera_is_meshed(view, opened):
     assert page.run(PICTURE_SPREAD) > 50
     page.click("#use-camera")
     page.until("document.body.dataset.state === 'none'", "the camera off")
+
+
+ASKED = """(() => {
+  const devices = navigator.mediaDevices, real = devices.getUserMedia.bind(devices);
+  Object.assign(window, {asked: [], streams: []});
+  devices.getUserMedia = (wish) => new Promise((resolve, reject) => asked.push({
+    allow: () => real(wish).then((stream) => { streams.push(stream); resolve(stream); }),
+    deny: () => reject(new DOMException("Permission denied", "NotAllowedError")),
+  }));
+})()"""
+"""Has the browser ask for its camera until the test answers."""
+ALL_OFF = "streams.length && streams.every((stream) => stream.getTracks().every((track) => track.readyState === 'ended'))"
+NOTICE = "document.querySelector('#notice').innerText"
+
+
+def pause(page, ms):
+    page.until(f"new Promise((resolve) => setTimeout(() => resolve(true), {ms}))", "a while")
+
+
+def asking(opened, url):
+    """Open a page, click its camera on, and have the browser ask for it."""
+    page = opened(url)
+    page.until("document.body?.dataset.state === 'none'", "a page without a source")
+    page.run(ASKED)
+    page.click("#use-camera")
+    page.until("asked.length", "the question")
+    return page
+
+
+def test_a_second_click_while_the_browser_asks_leaves_no_camera_on(opened):
+    with served() as (_, url):
+        page = asking(opened, url)
+        page.click("#use-camera")
+        assert page.run("asked.length") == 1
+        page.run("Promise.all(asked.map((question) => question.allow()))")
+        page.until("document.body.dataset.state === 'camera'", "the camera on")
+        page.click("#use-camera")
+        page.until("document.body.dataset.state === 'none'", "the camera off")
+        assert page.run(ALL_OFF)
+
+
+def test_a_camera_that_is_refused_is_said_for_long_enough_to_be_read_and_can_be_asked_for_again(opened):
+    with served() as (_, url):
+        page = asking(opened, url)
+        page.run("asked[0].deny()")
+        page.until(f"{NOTICE}.includes('Permission denied')", "the reason")
+        pause(page, 1500)  # in which the server speaks thrice
+        assert "Permission denied" in page.run(NOTICE)
+        page.click("#use-camera")
+        page.until("asked.length === 2", "a second question")
+        page.run("asked[1].allow()")
+        page.until("document.body.dataset.state === 'camera'", "the camera on")
+
+
+def test_a_camera_that_comes_after_the_page_was_left_is_switched_off(opened):
+    with served() as (_, url):
+        page = asking(opened, url)
+        page.run("window.dispatchEvent(new PageTransitionEvent('pagehide', {persisted: true}))")
+        page.run("asked[0].allow()")
+        page.until(ALL_OFF, "the camera off")
+        assert page.run("document.querySelector('#use-camera').getAttribute('aria-pressed')") == "false"
+        assert page.run("document.body.dataset.state") == "none"
+
+
+def test_a_camera_whose_film_does_not_play_is_switched_off(opened):
+    with served() as (_, url):
+        page = asking(opened, url)
+        page.run("HTMLMediaElement.prototype.play = () => Promise.reject(new Error('no film'))")
+        page.run("asked[0].allow()")
+        page.until(f"{NOTICE}.includes('no film')", "the reason")
+        assert page.run(ALL_OFF)
+
+
+def test_a_camera_that_is_unplugged_is_said_and_leaves_no_picture(opened):
+    with served() as (_, url):
+        page = asking(opened, url)
+        page.run("asked[0].allow()")
+        page.until(f"document.body.dataset.state === 'camera' && {FRAMES} > 1", "the camera on")
+        page.run("streams[0].getTracks()[0].dispatchEvent(new Event('ended'))")
+        page.until("document.body.dataset.state === 'none'", "the camera off")
+        assert "camera has ended" in page.run(NOTICE)
+        assert page.run("document.querySelector('#picture').width") == 1
+        assert page.run(f"({DRAWN}).count") == 0
+
+
+def test_one_camera_too_many_is_told_why_for_long_enough_to_be_read(opened, monkeypatch):
+    monkeypatch.setattr(camera_desk, "MOST_CAMERAS", 0)
+    with served() as (_, url):
+        page = asking(opened, url)
+        page.run("asked[0].allow()")
+        page.until(f"{NOTICE}.includes('visitors use their cameras already')", "the reason")
+        page.until("document.body.dataset.state === 'none'", "the connection again")
+        pause(page, 1500)
+        assert "visitors use their cameras already" in page.run(NOTICE)
+        assert page.run(ALL_OFF)
 
 
 @needs_ros

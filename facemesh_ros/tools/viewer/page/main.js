@@ -10,15 +10,18 @@ import { frameOf } from "./wire.js";
 const TOGGLES = ["video", "mesh", "contours", "irises", "axes", "gaze", "labels"];
 const LOST_MS = 4000; // without a word from the server, which speaks twice a second
 const TABLE_MS = 200;
+const PROBLEM_MS = 8000; // for which is said why there is no camera
 
 const $ = (id) => document.getElementById(id);
 const wanted = Object.fromEntries(TOGGLES.map((name) => [name, true]));
 const scatter = new Scatter($("scatter"));
 const strips = [new Strip($("latency-strip"), "--latency", 20), new Strip($("rate-strip"), "--rate", 10)];
 const table = new Table($("faces"), (id) => { chosen = id; });
-const camera = new OwnCamera((message) => send(message));
+const camera = new OwnCamera((message) => send(message), () => turnCamera(false, "The camera has ended."));
 let socket = null, topology = null, frame = null, picture = null, chosen = null, cameraOn = false;
 let heardAt = 0, retryMs = 500, tableAt = 0, drawn = 0, arrivals = [], lastStatus = null;
+let newest = 0; // the highest number of a frame of this connection that was drawn
+let problem = { text: "", until: 0 }; // why there is no camera
 
 // The connection
 
@@ -27,12 +30,12 @@ function connect() {
   socket.binaryType = "arraybuffer";
   heardAt = performance.now();
   socket.onopen = () => {
-    retryMs = 500;
-    frame = null; // the numbers of another server's frames begin anew
+    newest = 0; // the numbers of another server's frames begin anew
     if (cameraOn) send(JSON.stringify({ type: "camera", value: true }));
   };
   socket.onmessage = ({ data }) => {
     heardAt = performance.now();
+    retryMs = 500;
     if (typeof data === "string") onStatus(JSON.parse(data));
     else onFrame(data, socket);
   };
@@ -46,7 +49,7 @@ function send(message) {
 }
 
 function lose(reason) {
-  if (cameraOn && reason) turnCamera(false); // refused: to try again at once would be refused again
+  if (camera.isWanted && reason) turnCamera(false, reason); // refused: to try again at once would be refused again
   lastStatus = null;
   setState("lost", "viewer not reachable", reason || "Trying again. Has facemesh view ended, or its token changed?");
   socket.onmessage = socket.onclose = null;
@@ -69,7 +72,8 @@ async function onFrame(data, from) {
   const image = await pictureOf(next);
   // Acknowledged also when it is not shown: the server sends no more than two without.
   if (from.readyState === WebSocket.OPEN) from.send(JSON.stringify({ type: "ack", value: next.seq }));
-  if (cameraOn !== (next.picture !== undefined) || (frame && next.seq <= frame.seq) || image === undefined) return;
+  if (from !== socket || next.seq <= newest || cameraOn !== (next.picture !== undefined) || image === undefined) return;
+  newest = next.seq;
   const now = performance.now() / 1000;
   arrivals = [...arrivals.filter((t) => t > now - 2), now];
   [frame, picture] = [next, image];
@@ -104,20 +108,17 @@ function onStatus(status) {
   $("no-video").hidden = !status.private || cameraOn;
   if (cameraOn) return;
   const silent = `no images for ${status.silent_s.toFixed(0)} s`;
-  if (status.state === "silent") {
-    setState("silent", silent, status.text);
-    const now = performance.now() / 1000;
-    for (const strip of strips) strip.push(now, null);
-  } else {
-    setState(status.state, { live: "live", waiting: "waiting for images", none: "no source" }[status.state], status.text);
-  }
+  const words = { live: "live", waiting: "waiting for images", none: "no source", silent }[status.state];
+  if (performance.now() < problem.until) setState(status.state, words, problem.text, "no camera");
+  else setState(status.state, words, status.text);
+  if (status.state === "silent") for (const strip of strips) strip.push(performance.now() / 1000, null);
 }
 
-function setState(state, words, notice) {
+function setState(state, words, notice, heading = words) {
   document.body.dataset.state = state;
   if ($("state").textContent !== words) $("state").textContent = words;
   const title = document.createElement("b");
-  title.textContent = words[0].toUpperCase() + words.slice(1);
+  title.textContent = heading[0].toUpperCase() + heading.slice(1);
   $("notice").replaceChildren(...(notice ? [title, notice] : []));
   $("notice").hidden = !notice;
 }
@@ -125,22 +126,22 @@ function setState(state, words, notice) {
 // What is drawn
 
 function draw() {
-  if (!frame) return;
-  const stage = $("stage"), dpr = window.devicePixelRatio || 1;
-  stage.style.setProperty("--ratio", frame.width / frame.height);
+  if (!frame && !drawn) return; // nothing has come yet
+  const stage = $("stage"), dpr = window.devicePixelRatio || 1, faces = frame?.faces ?? [];
+  if (frame) stage.style.setProperty("--ratio", frame.width / frame.height);
   fit($("overlay"), Math.round(stage.clientWidth * dpr), Math.round(stage.clientHeight * dpr));
   const canvas = $("picture"), context = canvas.getContext("2d");
   fit(canvas, picture?.width ?? 1, picture?.height ?? 1);
   if (picture && wanted.video) context.drawImage(picture, 0, 0);
   else context.clearRect(0, 0, canvas.width, canvas.height);
   drawOverlay($("overlay"), frame, topology, wanted);
-  Object.assign(stage.dataset, { stamp: frame.stamp, frames: ++drawn });
-  const face = frame.faces.find(({ id }) => id === chosen) ?? frame.faces[0];
+  if (frame) Object.assign(stage.dataset, { stamp: frame.stamp, frames: ++drawn });
+  const face = faces.find(({ id }) => id === chosen) ?? faces[0];
   if (topology) showUnit(scatter.show(face, topology), face);
-  if (performance.now() - tableAt > TABLE_MS) {
+  if (!frame || performance.now() - tableAt > TABLE_MS) {
     tableAt = performance.now();
-    table.show(frame.faces, face?.id);
-    $("assumed").hidden = !frame.faces.some(({ pose }) => pose && !pose.calibrated);
+    table.show(faces, face?.id);
+    $("assumed").hidden = !faces.some(({ pose }) => pose && !pose.calibrated);
   }
 }
 
@@ -192,25 +193,33 @@ if (!navigator.mediaDevices) {
 }
 $("toggles").append(useCamera);
 
-async function turnCamera(on) {
+// Turn the camera on or off; `why` it goes off is told, unless the visitor wanted it.
+async function turnCamera(on, why = "") {
+  problem = { text: why, until: why ? performance.now() + PROBLEM_MS : 0 };
   if (on) {
+    useCamera.disabled = true; // while the browser asks
     try {
-      await camera.start();
+      if (!await camera.start()) return;
     } catch (error) {
-      setState("waiting", "no camera", `The browser gives no camera: ${error.message}`);
+      turnCamera(false, `The browser gives no camera: ${error.message}`);
       return;
+    } finally {
+      useCamera.disabled = false;
     }
   } else {
     camera.stop();
   }
-  cameraOn = on;
-  frame = null;
-  arrivals = [];
-  useCamera.setAttribute("aria-pressed", String(on));
-  send(JSON.stringify({ type: "camera", value: on }));
+  if (on !== cameraOn) {
+    cameraOn = on;
+    [frame, picture, arrivals] = [null, null, []]; // they are of what was shown before
+    draw();
+    useCamera.setAttribute("aria-pressed", String(on));
+    send(JSON.stringify({ type: "camera", value: on }));
+  }
   if (on) setState("camera", "your camera", "");
   else if (lastStatus) onStatus(lastStatus);
 }
+window.addEventListener("pagehide", () => { if (camera.isWanted) turnCamera(false); });
 
 setInterval(() => {
   const now = performance.now() / 1000;
