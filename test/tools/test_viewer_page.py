@@ -18,7 +18,7 @@ pytest.importorskip("aiohttp", reason="aiohttp is not installed here: pip instal
 pytest.importorskip("plotly", reason="plotly is not installed here: pip install 'facemesh_ros[view]'")
 
 from browser import Browser, chromium
-from viewer_fakes import FakeMesher
+from viewer_fakes import FakeMesher, a_face, a_jpeg
 
 from facemesh_ros.tools.moving_face import picture_bgr
 from facemesh_ros.tools.viewer import camera_desk
@@ -27,6 +27,7 @@ from facemesh_ros.tools.viewer.files import page_files
 from facemesh_ros.tools.viewer.guard import Guard
 from facemesh_ros.tools.viewer.hub import Hub
 from facemesh_ros.tools.viewer.server import Server
+from facemesh_ros.tools.viewer.snapshot import Snapshot
 
 pytestmark = [
     pytest.mark.slow,
@@ -359,6 +360,18 @@ def test_one_camera_too_many_is_told_why_for_long_enough_to_be_read(opened, monk
         pause(page, 1500)
         assert "visitors use their cameras already" in page.run(NOTICE)
         assert page.run(ALL_OFF)
+
+
+def test_the_last_picture_goes_when_its_source_becomes_private(opened):
+    with served("a node") as (hub, url):
+        page = opened(url)
+        page.until("document.body?.dataset.state === 'waiting'", "a page that waits")
+        hub.offer(Snapshot(1.0, (640, 480), (a_face(),), 5.0, a_jpeg((64, 48))))
+        page.until("document.querySelector('#picture').width === 64", "the picture")
+        hub.is_private = True  # and no further frame comes
+        page.until("document.querySelector('#picture').width === 1", "the picture gone")
+        page.until("document.querySelector('#no-video').checkVisibility()", "why")
+        assert page.run(f"({DRAWN}).count") > 0  # the mesh stays
 
 
 @needs_ros

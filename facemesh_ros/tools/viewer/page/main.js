@@ -21,6 +21,7 @@ const camera = new OwnCamera((message) => send(message), () => turnCamera(false,
 let socket = null, topology = null, frame = null, picture = null, chosen = null, cameraOn = false;
 let heardAt = 0, retryMs = 500, tableAt = 0, drawn = 0, arrivals = [], lastStatus = null;
 let newest = 0; // the highest number of a frame of this connection that was drawn
+let privacies = 0; // how often the server has said that the source is private
 let problem = { text: "", until: 0 }; // why there is no camera
 
 // The connection
@@ -68,11 +69,12 @@ setInterval(() => {
 // What arrives
 
 async function onFrame(data, from) {
-  const next = frameOf(data);
-  const image = await pictureOf(next);
+  const next = frameOf(data), before = privacies;
+  let image = await pictureOf(next);
   // Acknowledged also when it is not shown: the server sends no more than two without.
   if (from.readyState === WebSocket.OPEN) from.send(JSON.stringify({ type: "ack", value: next.seq }));
   if (from !== socket || next.seq <= newest || cameraOn !== (next.picture !== undefined) || image === undefined) return;
+  if (before !== privacies && !cameraOn) image = null; // the source became private while it was decoded
   newest = next.seq;
   const now = performance.now() / 1000;
   arrivals = [...arrivals.filter((t) => t > now - 2), now];
@@ -106,7 +108,12 @@ function onStatus(status) {
   lastStatus = status;
   $("source").textContent = status.source;
   $("no-video").hidden = !status.private || cameraOn;
+  privacies += status.private;
   if (cameraOn) return;
+  if (status.private && picture) {
+    picture = null;
+    draw();
+  }
   const silent = `no images for ${status.silent_s.toFixed(0)} s`;
   const words = { live: "live", waiting: "waiting for images", none: "no source", silent }[status.state];
   if (performance.now() < problem.until) setState(status.state, words, problem.text, "no camera");
