@@ -1,4 +1,7 @@
-"""The web page in a real Chromium: what a person sees and clicks. Over 300 lines because one Chromium serves all tests."""
+"""The web page in a real Chromium: what a person sees and clicks.
+
+Over 300 lines because one Chromium serves all tests.
+"""
 
 import asyncio
 import importlib.util
@@ -8,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -17,11 +21,12 @@ import pytest
 pytest.importorskip("aiohttp", reason="aiohttp is not installed here: pip install 'facemesh_ros[view]'")
 pytest.importorskip("plotly", reason="plotly is not installed here: pip install 'facemesh_ros[view]'")
 
-from browser import Browser, chromium
+from browser import Browser, chromium, until
 from viewer_fakes import FakeMesher, a_face, a_jpeg
 
 from facemesh_ros.tools.moving_face import picture_bgr
 from facemesh_ros.tools.viewer import camera_desk
+from facemesh_ros.tools.viewer import server as server_module
 from facemesh_ros.tools.viewer.camera_desk import CameraDesk
 from facemesh_ros.tools.viewer.files import page_files
 from facemesh_ros.tools.viewer.guard import Guard
@@ -276,7 +281,9 @@ ASKED = """(() => {
   }));
 })()"""
 """Has the browser ask for its camera until the test answers."""
-ALL_OFF = "streams.length && streams.every((stream) => stream.getTracks().every((track) => track.readyState === 'ended'))"
+ALL_OFF = (
+    "streams.length && streams.every((stream) => stream.getTracks().every(({readyState}) => readyState === 'ended'))"
+)
 NOTICE = "document.querySelector('#notice').innerText"
 
 
@@ -360,6 +367,26 @@ def test_one_camera_too_many_is_told_why_for_long_enough_to_be_read(opened, monk
         pause(page, 1500)
         assert "visitors use their cameras already" in page.run(NOTICE)
         assert page.run(ALL_OFF)
+
+
+def test_a_browser_too_many_tries_again_ever_more_seldom(opened, monkeypatch):
+    tried_s = []
+
+    class Nobody:
+        def __le__(self, _):
+            tried_s.append(time.monotonic())
+            return True
+
+        def __str__(self):
+            return "no"
+
+    monkeypatch.setattr(server_module, "MOST_CLIENTS", Nobody())
+    with served() as (_, url):
+        page = opened(url)
+        page.until("document.body?.dataset.state === 'lost'", "the refusal")
+        assert "browsers are connected already" in page.run(NOTICE)
+        until(lambda: page.run("1") and len(tried_s) > 3, "three further tries")
+        assert tried_s[3] - tried_s[2] > 1.5  # after 0.5, 1 and 2 s
 
 
 def test_the_last_picture_goes_when_its_source_becomes_private(opened):
