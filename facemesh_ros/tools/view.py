@@ -60,7 +60,10 @@ def add_parser(subparsers: Any) -> None:
         help="horizontal, assumed of cameras without ROS for distances; %(default)g",
     )
     what.add_argument(
-        "--privacy", choices=("off", "numbers"), default="off", help="numbers: no video leaves; %(default)s"
+        "--privacy",
+        choices=("off", "numbers"),
+        default="off",
+        help="numbers: no video of the source leaves; %(default)s",
     )
     where = parser.add_argument_group("where it is served")
     where.add_argument(
