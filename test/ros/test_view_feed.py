@@ -100,3 +100,27 @@ def test_before_the_node_has_answered_a_page_is_private_and_told_what_is_missing
         assert "nobody publishes /facemesh_node/faces" in hub.problem
 
     with_feed(scenario)
+
+
+def test_a_failure_that_comes_with_every_message_is_logged_once_and_told_until_it_ends(caplog):
+    def scenario(hub, feed):
+        spins = []
+
+        def spin(*_):
+            spins.append(1)
+            if len(spins) < 6:
+                raise ValueError("no such number")
+
+        feed._spectator.spin = spin
+        feed.start(hub)
+        deadline_s = time.monotonic() + 20.0
+        while len(spins) < 5:
+            assert time.monotonic() < deadline_s
+            time.sleep(0.005)
+        assert "ValueError" in hub.problem
+        while "ValueError" in hub.problem:
+            assert time.monotonic() < deadline_s
+            time.sleep(0.005)
+        assert [record.message for record in caplog.records] == ["a message of the node could not be shown"]
+
+    with_feed(scenario)

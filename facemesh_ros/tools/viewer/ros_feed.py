@@ -31,6 +31,8 @@ class RosFeed:
         """
         self._spectator = Spectator(node_name, image_topic, self._on_sight)
         self._hub: Hub | None = None
+        self._logged: set[str] = set()
+        """Kinds of failures that have been."""
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -55,8 +57,11 @@ class RosFeed:
             try:
                 self._spectator.spin(_SPIN_S, hub.watched.is_set() and hub.wants_video)
             except Exception as error:
-                _LOG.exception("a message of the node could not be shown")
-                hub.problem = f"a message of the node could not be shown ({type(error).__name__})"
+                kind = type(error).__name__
+                if kind not in self._logged:  # it may come with every message
+                    self._logged.add(kind)
+                    _LOG.exception("a message of the node could not be shown")
+                hub.problem = f"a message of the node could not be shown ({kind})"
                 self._stop.wait(_SPIN_S)
                 continue
             if spins % _ADVISE_EVERY == 0:
