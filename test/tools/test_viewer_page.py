@@ -180,6 +180,19 @@ def test_the_page_shows_video_mesh_and_figures_without_an_error_or_the_internet(
     assert page.urls and all(asked.startswith((url, "blob:")) for asked in page.urls), page.urls
 
 
+def test_a_distance_that_is_an_estimate_is_marked_as_such_on_the_picture_too(view, opened, tmp_path):
+    _, url = view(still(tmp_path), "--rate", "5")
+    page = opened(url)
+    wait_live(page)
+    page.run(
+        "(() => { const draw = CanvasRenderingContext2D.prototype.fillText; window.texts = [];"
+        " CanvasRenderingContext2D.prototype.fillText = function (text, ...at)"
+        " { texts.push(text); draw.call(this, text, ...at); }; })()"
+    )
+    label = page.until("texts.find((text) => text.startsWith('face '))", "a label")
+    assert re.fullmatch(r"face \d+  ≈ \d\.\d\d m", label)
+
+
 def test_every_toggle_takes_away_what_it_names_and_brings_it_back(view, opened, tmp_path):
     _, url = view(still(tmp_path), "--rate", "5")
     page = opened(url)

@@ -8,6 +8,8 @@ const CONTOURS = {
 };
 const MESH = "#96ebff", IRIS = "#fff050", GAZE = "#ff5cf0", AXES = ["#ff5a50", "#50e066", "#5a9bff"], SHADE = "#0a141e";
 
+// "0.52 m", and "≈ 0.52 m" where the camera is not calibrated.
+export const distance = (pose) => `${pose.calibrated ? "" : "≈ "}${pose.distance_m.toFixed(2)} m`;
 export const colourOf = (id) => IDENTITIES[id % IDENTITIES.length];
 
 // Draw `frame` on the canvas, which is as large as it is shown; `wanted` says what: mesh, contours, …
@@ -110,7 +112,7 @@ function drawGaze(pen, [from, to]) {
 
 function drawLabel(pen, face) {
   const { context, box } = pen, dpr = window.devicePixelRatio || 1;
-  const text = `face ${face.id}` + (face.pose ? `  ${face.pose.distance_m.toFixed(2)} m` : "");
+  const text = `face ${face.id}` + (face.pose ? `  ${distance(face.pose)}` : "");
   context.font = `600 ${13 * dpr}px system-ui, "DejaVu Sans", sans-serif`;
   const pad = 5 * dpr, height = 21 * dpr, width = context.measureText(text).width + 2 * pad + 4 * dpr;
   const [x, y] = pen.at(box.left, box.top);

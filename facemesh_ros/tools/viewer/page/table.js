@@ -1,6 +1,6 @@
 // The table of faces; a row that is chosen is the one shown in 3D.
 
-import { colourOf } from "./overlay.js";
+import { colourOf, distance } from "./overlay.js";
 
 export class Table {
   constructor(body, onChoose) {
@@ -50,10 +50,9 @@ function row(face) {
 
 function cells({ pose, gaze, eyes, closed }) {
   const degrees = (value) => `${value < -0.5 ? "−" : ""}${Math.abs(Math.round(value))}°`;
-  const distance = pose ? `${pose.calibrated ? "" : "≈ "}${pose.distance_m.toFixed(2)} m` : "–";
   const turns = ["yaw", "pitch", "roll"].map((name) => (pose ? degrees(pose[name]) : "–"));
   const eye = (i) => (closed[i] ? "shut" : eyes[i].toFixed(2));
-  return [distance, ...turns, gaze ? towards(gaze) : "–", eyes ? `${eye(0)}, ${eye(1)}` : "–"];
+  return [pose ? distance(pose) : "–", ...turns, gaze ? towards(gaze) : "–", eyes ? `${eye(0)}, ${eye(1)}` : "–"];
 }
 
 // "4° → 2° ↑": as seen in the image.
