@@ -42,7 +42,7 @@ export class Scatter {
       const Plotly = await plotly, [face, topology, unit] = this.given;
       if (!this.drawn) this.div.replaceChildren();
       const points = face ? centred(face, unit) : [];
-      await Plotly.react(this.div, traces(points, topology, this.div.clientWidth / 230), this.layout(points, unit), {
+      await Plotly.react(this.div, traces(points, topology, this.div.clientWidth / 320), this.layout(points, unit), {
         displayModeBar: false, responsive: false, showTips: false,
       });
       this.drawn = true;
@@ -67,7 +67,7 @@ export class Scatter {
       scene: {
         uirevision: "kept", aspectmode: "manual", aspectratio: { x: 1, y: 1, z: 1 }, dragmode: "orbit",
         xaxis: axis(`right (${unit})`), yaxis: axis(`away (${unit})`), zaxis: axis(`up (${unit})`),
-        camera: { eye: { x: 0.95, y: -2.2, z: 0.5 }, center: { x: -0.06, y: 0, z: -0.12 } },
+        camera: { eye: { x: 0.7, y: -2.32, z: 0.45 }, center: { x: -0.07, y: 0, z: -0.1 } },
       },
     };
   }
@@ -101,7 +101,7 @@ function traces(points, topology, size) {
     },
     {
       type: "scatter3d", mode: "lines", name: "outlines", hoverinfo: "none", ...columns(lines),
-      line: { width: 4, color: colour("--lines") },
+      line: { width: 3.5, color: colour("--lines") },
     },
   ];
 }
