@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from facemesh_ros.tools.conversion.branches import fuse_branches
 from facemesh_ros.tools.conversion.channels import convolve_channel_pads, join_channel_pads, round_channels
 from facemesh_ros.tools.conversion.graph import Graph, merge_equal
-from facemesh_ros.tools.conversion.image_input import convolve_interleaved_image
+from facemesh_ros.tools.conversion.image_input import cast_image_first, convolve_interleaved_image
 from facemesh_ros.tools.conversion.passes import convolve_prelus, enter_blocked_layout, fold_spatial_pads
 
 _LEAN = (fold_spatial_pads, merge_equal, fuse_branches)
@@ -21,7 +21,7 @@ FORMS: Mapping[str, tuple[Callable[[Graph], None], ...]] = {
         enter_blocked_layout,
         join_channel_pads,
     ),
-    "gpu": _LEAN,
+    "gpu": (*_LEAN, cast_image_first),
     "naive": (fold_spatial_pads,),
 }
 """Form → the passes that the graph goes through, in order.

@@ -1,4 +1,4 @@
-"""Let the first convolution read the image as it lies in memory: no transposition, no scaling."""
+"""What becomes of the image between the input and the first convolution."""
 
 from __future__ import annotations
 
@@ -6,6 +6,14 @@ import numpy as np
 
 from facemesh_ros.tools.conversion.graph import Array, Graph, Node
 from facemesh_ros.tools.conversion.translation import INPUT
+
+
+def cast_image_first(graph: Graph) -> None:
+    """Make the image float before it is transposed: TensorRT takes uint8 for an input, and for nothing that follows."""
+    transpose, cast = _chain_from_image(graph)[:2]
+    if (transpose.op, cast.op) == ("Transpose", "Cast"):
+        transpose.op, cast.op = cast.op, transpose.op
+        transpose.attributes, cast.attributes = cast.attributes, transpose.attributes
 
 
 def convolve_interleaved_image(graph: Graph) -> None:
