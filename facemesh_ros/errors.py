@@ -19,3 +19,7 @@ class ModelError(FaceMeshError):
 
 class DeviceError(FaceMeshError):
     """The device asked for (``require_device``) cannot run the networks here."""
+
+
+class NoDeviceError(DeviceError):
+    """There is no such device in this machine, or nothing is installed that could use it."""

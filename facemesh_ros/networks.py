@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facemesh_ros.config import Config
+from facemesh_ros.devices import first_usable
 from facemesh_ros.errors import ConfigError
 from facemesh_ros.search import near_and_far
-from facemesh_ros.session import Session
+from facemesh_ros.session import Session, has_engine
 
-SHARED = ("mesh.network", "detector.range", "device", "require_device")
+SHARED = ("mesh.network", "detector.range", "device", "require_device", "precision")
 """The settings that decide which networks these are."""
 
 
@@ -19,8 +20,8 @@ SHARED = ("mesh.network", "detector.range", "device", "require_device")
 class Networks:
     """A landmark network and the detectors beside it, on one device.
 
-    They keep nothing of the images, and may be used from several threads at once: the FaceMeshers of all cameras can
-    share them.
+    They keep nothing of the images that another call could see, and may be used from several threads at once: the
+    FaceMeshers of all cameras can share them. On a GPU, what these ask for at the same time is one batch.
     """
 
     config: Config
@@ -28,23 +29,43 @@ class Networks:
     mesh: Session
     detectors: Mapping[str, Session]
     """By the names that views call them: short, full."""
+    fallback: str | None = None
+    """Why they do not run on the device asked for, or on a GPU that is there; None where they do."""
 
     @classmethod
-    def open(cls, config: Config, folder: Path | None = None) -> Networks:
+    def open(cls, config: Config, folder: Path | None = None, cameras: int = 1) -> Networks:
         """Load and warm up the networks.
 
         Args:
-            config: its ``mesh.network``, ``detector.range``, ``device`` and ``require_device`` count.
+            config: its ``mesh.network``, ``detector.range``, ``device``, ``require_device`` and ``precision`` count;
+                on a GPU, batches are prepared for ``max_faces``.
             folder: where the networks are installed; None for :func:`facemesh_ros.models.models_dir`.
+            cameras: how many will share them.
 
         Raises:
+            ConfigError: ``precision`` is fp16 and ``device`` is not tensorrt, which alone has it.
             ModelError: a network is not installed (remedy: ``facemesh models install``), altered or unreadable.
             DeviceError: ``require_device`` is set and the device cannot be used here.
         """
-        device, required = config.device, config.require_device
-        mesh = Session.open(config.mesh.network, device, required, folder)
-        names = dict.fromkeys(near_and_far(config.detector.range))
-        return cls(config, mesh, {name: Session.open(f"detector_{name}", device, required, folder) for name in names})
+        precision = config.precision
+        if precision != "fp32" and config.device != "tensorrt":
+            raise ConfigError(
+                f"precision is {precision} and device is {config.device}; only TensorRT computes in {precision}: set "
+                "device to tensorrt, or precision to fp32"
+            )
+        rows = {config.mesh.network: config.max_faces * cameras}
+        rows.update((f"detector_{name}", cameras) for name in near_and_far(config.detector.range))
+
+        def open_on(device: str) -> dict[str, Session]:
+            return {name: Session.on(device, name, folder, precision, most) for name, most in rows.items()}
+
+        def has_engines() -> bool:
+            return all(has_engine(name, folder, precision) for name in rows)
+
+        choice = first_usable(config.device, config.require_device, open_on, has_engines)
+        mesh, *detectors = choice.opened.values()
+        by_range = {session.name.removeprefix("detector_"): session for session in detectors}
+        return cls(config, mesh, by_range, choice.fallback)
 
     @property
     def device(self) -> str:

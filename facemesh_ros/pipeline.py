@@ -65,6 +65,8 @@ class FaceMesher:
         networks.check_fit(self.config)
         self.device = networks.device
         """What the networks run on: cpu, cuda or tensorrt."""
+        self.fallback = networks.fallback
+        """Why that is not the device asked for, or a GPU that is there; None where it is."""
         detector = Detector(networks.detectors, self.config.detector.min_score)
         self._finder = Finder(self.config, detector, MeshNet(networks.mesh), stage)
         self._search = Search(self.config)

@@ -1,4 +1,4 @@
-"""A network, opened and warmed up on a device: the only place that knows onnxruntime."""
+"""A network, opened and warmed up on a device."""
 
 from __future__ import annotations
 
@@ -9,101 +9,174 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from facemesh_ros.errors import DeviceError, ModelError
-from facemesh_ros.models import find_network
+from facemesh_ros import runtime
+from facemesh_ros.bound import BoundBatch
+from facemesh_ros.buckets import Buckets
+from facemesh_ros.devices import first_usable
+from facemesh_ros.engines import EngineKey
+from facemesh_ros.errors import DeviceError, ModelError, NoDeviceError
+from facemesh_ros.joined import Joined
+from facemesh_ros.models import NETWORKS, find_network, sha256_of
+from facemesh_ros.nvidia import first_gpu, tensorrt_version
 from facemesh_ros.types import UInt8
+from facemesh_ros.ways import ENGINE_ROWS, FORMS, Way, ways
 
 _log = logging.getLogger(__name__)
 
-_PROVIDERS = {
-    "cpu": ("CPUExecutionProvider",),
-    "cuda": ("CUDAExecutionProvider", "CPUExecutionProvider"),
-    "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"),
-}
-_TRIED = {"cpu": ("cpu",), "cuda": ("cuda", "cpu"), "tensorrt": ("tensorrt", "cuda", "cpu"), "auto": ("cuda", "cpu")}
-"""device → what is tried in turn. ``auto`` leaves TensorRT out: its first start builds engines for minutes."""
-_FORM = {"cpu": "cpu", "cuda": "gpu", "tensorrt": "gpu"}
-
 
 class Session:
-    """One network on one device. Use :meth:`open`."""
+    """One network on one device. Any thread may run it. Use :meth:`open` or :meth:`on`."""
 
-    def __init__(self, runtime: Any, name: str, device: str) -> None:
+    def __init__(self, ort_session: Any, name: str, way: Way) -> None:
         """Wrap an onnxruntime session of a network in this project's form (see :mod:`facemesh_ros.models`)."""
-        self._runtime = runtime
+        self._runtime = ort_session
         self.name = name
-        self.device = device
-        """What it runs on: cpu, cuda or tensorrt."""
-        image = runtime.get_inputs()[0]
+        self.way = way
+        """How it runs: see :mod:`facemesh_ros.ways`."""
+        image = ort_session.get_inputs()[0]
         self.input_size = int(image.shape[1])
         """Side of the square input image, px."""
-        self.output_shapes = {output.name: tuple(output.shape) for output in runtime.get_outputs()}
+        self.output_shapes = {output.name: tuple(output.shape) for output in ort_session.get_outputs()}
         """Output name → shape; a text stands for the batch."""
+        self._buckets = Buckets(self._bound_batch, way.largest)
+        self._joined = Joined(lambda images: runtime.in_lane(lambda: self._buckets.run(images)))
 
     @classmethod
-    def open(cls, name: str, device: str = "auto", require_device: bool = False, folder: Path | None = None) -> Session:
-        """Load an installed network and run it once.
+    def open(
+        cls,
+        name: str,
+        device: str = "auto",
+        require_device: bool = False,
+        folder: Path | None = None,
+        precision: str = "fp32",
+    ) -> Session:
+        """Load an installed network and run it once, on the device asked for or with a warning on the next best.
 
         Args:
             name: a name of :data:`facemesh_ros.models.NETWORKS`.
             device: cpu, cuda, tensorrt or auto.
             require_device: refuse to fall back to a slower device than the one named.
             folder: where the networks are installed; None for :func:`facemesh_ros.models.models_dir`.
+            precision: fp32, or fp16 on TensorRT.
 
         Raises:
             ModelError: the network is not installed, altered or unreadable.
             DeviceError: ``require_device`` and the device is not usable here.
         """
-        wanted = _TRIED[device][0]
-        for candidate in _TRIED[device]:
-            runtime = _load(name, candidate, folder)
-            if runtime is not None:
-                break
-        if candidate != wanted:
-            _say_fallback(device, wanted, candidate, require_device)
-        session = cls(runtime, name, candidate)
-        session.warm_up()
+        return first_usable(
+            device,
+            require_device,
+            lambda candidate: cls.on(candidate, name, folder, precision),
+            lambda: has_engine(name, folder, precision),
+        ).opened
+
+    @classmethod
+    def on(
+        cls, device: str, name: str, folder: Path | None = None, precision: str = "fp32", most_rows: int = 1
+    ) -> Session:
+        """Load an installed network on exactly this device, in the best way that works, and run it once.
+
+        Args:
+            device: cpu, cuda or tensorrt, which builds its engine where there is none yet: that takes minutes.
+            name: as for :meth:`open`, and so for the next two.
+            folder: of the networks.
+            precision: of TensorRT.
+            most_rows: of the batches to prepare for; larger ones are prepared when they come, which makes them wait.
+
+        Raises:
+            ModelError: the network is not installed, altered or unreadable.
+            DeviceError: the device is not usable here; the message says why.
+        """
+        runtime.check_usable(device)
+        find_network(name, FORMS[device], folder)
+        key = _engine_key(name, folder, precision) if device == "tensorrt" else None
+        if key is not None and not key.is_built:
+            _log.warning("building TensorRT's engine of %s in %s: this takes minutes, once", name, key.folder)
+        failure = DeviceError("no way was tried")
+        for way in ways(device, precision, NETWORKS[name].input_size, None if key is None else key.folder):
+            if key is not None:
+                key.prepare()
+            try:
+                session = cls.by(way, name, folder, most_rows)
+            except DeviceError as error:
+                _log.info("%s does not run by %s: %s", name, way.providers[0], error)
+                failure = error
+                continue
+            if key is not None:
+                key.mark_built()
+            return session
+        raise failure
+
+    @classmethod
+    def by(cls, way: Way, name: str, folder: Path | None = None, most_rows: int = 1) -> Session:
+        """Load an installed network in exactly this way and run it once; arguments and errors as for :meth:`on`."""
+        path = find_network(name, way.form, folder)
+        try:
+            if way.memory is None:
+                session = cls(runtime.load(path, way), name, way)
+                session.warm_up()
+                return session
+            return runtime.in_lane(lambda: cls._prepared(path, name, way, most_rows))
+        except DeviceError as error:
+            if way.device != "cpu":
+                raise
+            raise ModelError(
+                f"onnxruntime cannot open {path}: {error}; delete it and run `facemesh models install` with this "
+                "version"
+            ) from error
+
+    @classmethod
+    def _prepared(cls, path: Path, name: str, way: Way, most_rows: int) -> Session:
+        session = cls(runtime.load(path, way), name, way)
+        try:
+            session._buckets.prepare(most_rows)
+        except DeviceError:
+            raise
+        except Exception as error:  # of onnxruntime's extension module: a kernel that fails, memory that is short
+            raise DeviceError(runtime.reason(error)) from error
         return session
 
+    @property
+    def device(self) -> str:
+        """What it runs on: cpu, cuda or tensorrt."""
+        return self.way.device
+
+    @property
+    def prepared_rows(self) -> tuple[int, ...]:
+        """The batch sizes that are prepared; none where batches are run as they come."""
+        return self._buckets.made
+
     def run(self, images: UInt8, *outputs: str) -> tuple[NDArray[np.float32], ...]:
-        """Run a batch of (N, S, S, 3) uint8 RGB images; return the named outputs, each (N, …) float32."""
-        return tuple(self._runtime.run(outputs, {"image": images}))
+        """Run a batch of (N, S, S, 3) uint8 RGB images; return the named outputs, each (N, …) float32.
+
+        On a GPU, what several threads ask for at the same time is one batch. The arrays are the caller's own.
+        """
+        if self.way.memory is None:
+            return tuple(self._runtime.run(outputs, {"image": images}))
+        every = dict(zip(self.output_shapes, self._joined.run(images), strict=True))
+        return tuple(every[name] for name in outputs)
 
     def warm_up(self) -> None:
         """Run once on a black image, so that the first real one is not slow."""
         size = self.input_size
         self.run(np.zeros((1, size, size, 3), np.uint8), *self.output_shapes)
 
+    def _bound_batch(self, rows: int) -> BoundBatch:
+        assert self.way.memory is not None
+        image = (None, self.input_size, self.input_size, 3)
+        shapes = {"image": image, **self.output_shapes}
+        return BoundBatch(self._runtime, shapes, rows, self.way.memory, self.way.has_graphs)
 
-def _load(name: str, device: str, folder: Path | None) -> Any | None:
-    """Open a network on exactly one device; None where that device is not usable here."""
-    import onnxruntime
 
-    providers = _PROVIDERS[device]
-    if providers[0] not in onnxruntime.get_available_providers():
-        return None
-    path = find_network(name, _FORM[device], folder)
-    options = onnxruntime.SessionOptions()
-    # At these sizes a second thread gains nothing and spins for two or three times the CPU time.
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
+def has_engine(name: str, folder: Path | None, precision: str) -> bool:
+    """Tell whether TensorRT's engine of an installed network is built, and TensorRT there to run it."""
     try:
-        runtime = onnxruntime.InferenceSession(str(path), options, providers=list(providers))
-    except Exception as error:  # onnxruntime raises classes of its extension module, without a common public base
-        if device != "cpu":
-            _log.debug("%s cannot open %s: %s", device, path, error)
-            return None
-        raise ModelError(
-            f"onnxruntime cannot open {path}: {error}; delete it and run `facemesh models install` with this version"
-        ) from error
-    return runtime if runtime.get_providers()[0] == providers[0] else None
+        runtime.check_usable("tensorrt")
+    except NoDeviceError:
+        return False
+    return _engine_key(name, folder, precision).is_built
 
 
-def _say_fallback(device: str, wanted: str, used: str, require_device: bool) -> None:
-    if require_device:
-        raise DeviceError(
-            f"device is {device}, but {wanted} cannot be used here and require_device forbids {used}: install "
-            "onnxruntime-gpu in the place of onnxruntime, with a matching driver, or set require_device to false"
-        )
-    if device != "auto":
-        _log.warning("device is %s, but it cannot be used here: the networks run on %s", device, used)
+def _engine_key(name: str, folder: Path | None, precision: str) -> EngineKey:
+    sha256 = sha256_of(find_network(name, "gpu", folder).read_bytes())
+    return EngineKey(name, sha256, precision, ENGINE_ROWS, runtime.version(), tensorrt_version(), first_gpu())

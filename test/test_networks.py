@@ -7,6 +7,7 @@ import pytest
 
 from facemesh_ros import Config, FaceMesher, Networks
 from facemesh_ros.errors import ConfigError, ModelError
+from facemesh_ros.nvidia import first_gpu
 
 CONFIG = Config.from_dotted({"device": "cpu"})
 
@@ -39,6 +40,22 @@ def test_the_detectors_are_those_of_the_range(networks):
 def test_networks_of_another_configuration_are_refused(opened, name, value):
     with pytest.raises(ConfigError, match=f"{name} is '{value}' and the networks were opened for"):
         FaceMesher(CONFIG.with_dotted({name: value}), networks=opened)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda", "auto"])
+def test_half_precision_is_tensorrts_alone(device):
+    with pytest.raises(ConfigError, match=f"precision is fp16 and device is {device}; only TensorRT"):
+        Networks.open(Config.from_dotted({"device": device, "precision": "fp16"}))
+
+
+@pytest.mark.skipif(first_gpu() is not None, reason="this machine has a GPU")
+def test_a_device_that_is_not_there_is_told_of_once_and_kept(networks, caplog):
+    opened = Networks.open(Config.from_dotted({"device": "tensorrt"}))
+    assert opened.device == "cpu"
+    assert "device is tensorrt" in opened.fallback
+    assert caplog.text.count("device is tensorrt") == 1
+    assert FaceMesher(Config.from_dotted({"device": "tensorrt"}), networks=opened).fallback == opened.fallback
+    assert Networks.open(CONFIG).fallback is None
 
 
 def test_other_settings_may_differ(opened):

@@ -1,4 +1,5 @@
 import logging
+import threading
 
 import numpy as np
 import pytest
@@ -6,9 +7,21 @@ import pytest
 from facemesh_ros.errors import DeviceError, ModelError
 from facemesh_ros.models import models_dir
 from facemesh_ros.session import Session
+from facemesh_ros.ways import Way
 
 onnxruntime = pytest.importorskip("onnxruntime")
 HAS_CUDA = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+AS_ON_A_GPU = Way("cpu", "gpu", (("CPUExecutionProvider", {}),), memory="cpu", has_graphs=True, largest=8)
+"""Bound buffers, buckets, joined requests and the GPU's thread, with nothing of them on a GPU."""
+
+
+def noise(rows, size=192, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (rows, size, size, 3), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def bound(networks):
+    return Session.by(AS_ON_A_GPU, "mesh", most_rows=2)
 
 
 @pytest.mark.parametrize(
@@ -78,3 +91,73 @@ def test_a_device_that_is_not_there_falls_back_with_a_warning(networks, caplog):
 def test_a_required_device_that_is_not_there_is_refused_with_the_remedy(networks, device):
     with pytest.raises(DeviceError, match=f"device is {device}.*onnxruntime-gpu"):
         Session.open("mesh", device, require_device=True)
+
+
+def test_what_is_asked_for_is_prepared(bound):
+    assert bound.prepared_rows[:2] == (1, 2)
+    assert Session.open("mesh", "cpu").prepared_rows == ()
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2, 3, 8, 9, 19])
+def test_with_bound_buffers_every_image_gets_its_own_result(bound, rows):
+    images = noise(rows)
+    points, logits = bound.run(images, "points", "presence_logit")
+    expected = Session.open("mesh", "cpu").run(images, "points", "presence_logit")
+    for got, other in zip((points, logits), expected, strict=True):
+        np.testing.assert_allclose(got, other, rtol=0, atol=1e-3)
+    assert max(bound.prepared_rows) <= AS_ON_A_GPU.largest
+
+
+def test_outputs_come_in_the_order_asked_for(bound):
+    logits, points = bound.run(noise(2), "presence_logit", "points")
+    assert (logits.shape, points.shape) == ((2,), (2, 468, 3))
+    (alone,) = bound.run(noise(2), "presence_logit")
+    assert np.array_equal(alone, logits)
+
+
+def test_results_that_are_kept_do_not_change(bound):
+    (first,) = bound.run(noise(2), "points")
+    kept = first.copy()
+    bound.run(noise(2, seed=1), "points")
+    assert np.array_equal(first, kept)
+
+
+def test_many_threads_get_what_each_gets_alone(bound):
+    batches = [noise(1 + who % 3, seed=who) for who in range(6)]
+    alone = [bound.run(images, "points")[0] for images in batches]
+    wrong = []
+
+    def ask(who):
+        for _ in range(5):
+            (points,) = bound.run(batches[who], "points")
+            if not np.allclose(points, alone[who], rtol=0, atol=1e-4):
+                wrong.append(who)
+
+    threads = [threading.Thread(target=ask, args=[who]) for who in range(len(batches))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+@pytest.fixture
+def broken_gpu(monkeypatch):
+    """A machine with a GPU and a provider that is not to be had from this build of onnxruntime."""
+    monkeypatch.setattr("facemesh_ros.runtime.check_usable", str)
+
+
+@pytest.mark.skipif(HAS_CUDA, reason="this machine has CUDA")
+@pytest.mark.filterwarnings("ignore:Specified provider")
+def test_a_gpu_that_fails_is_told_of_with_auto_as_well(networks, broken_gpu, caplog):
+    assert Session.open("mesh", "auto").device == "cpu"
+    assert "cuda cannot be used here" in caplog.text
+
+
+@pytest.mark.skipif(HAS_CUDA, reason="this machine has CUDA")
+@pytest.mark.filterwarnings("ignore:Specified provider")
+@pytest.mark.parametrize("device", ["cuda", "tensorrt"])
+def test_no_way_that_fails_leaves_another_provider_in_its_place(networks, broken_gpu, device, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with pytest.raises(DeviceError):
+        Session.on(device, "mesh")

@@ -141,7 +141,13 @@ class Tally:
 
 
 def status(
-    node_name: str, topic: str, state: str, device: str, report: Report, busy_s: float = 0.0
+    node_name: str,
+    topic: str,
+    state: str,
+    device: str,
+    report: Report,
+    busy_s: float = 0.0,
+    fallback: str | None = None,
 ) -> DiagnosticStatus:
     """Make the status of the node.
 
@@ -152,12 +158,14 @@ def status(
         device: what the networks run on.
         report: what happened.
         busy_s: how long the node has been at work on the present image; 0 while it waits for one.
+        fallback: why the device is not the one asked for; None where it is.
     """
     level, message = _verdict(state, report, busy_s)
     values = {
         "state": state,
         "topic": topic,
         "device": device,
+        "device fallback": "none" if fallback is None else fallback,
         "frames": report.frames,
         "dropped": report.dropped,
         "bad": report.bad,

@@ -31,6 +31,7 @@ class Mesher(Protocol):
     """What the node needs of :class:`facemesh_ros.FaceMesher`."""
 
     device: str
+    fallback: str | None
     config: Config
 
     @property
@@ -111,9 +112,9 @@ class FrameProcessor:
         return self._mesher.config
 
     @property
-    def device(self) -> str:
-        """What the networks run on."""
-        return self._mesher.device
+    def device_and_fallback(self) -> tuple[str, str | None]:
+        """What the networks run on, and why that is not what was asked for."""
+        return self._mesher.device, self._mesher.fallback
 
     @property
     def next_id(self) -> int:

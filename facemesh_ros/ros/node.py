@@ -30,6 +30,7 @@ from facemesh_ros.ros.companions import Companions
 from facemesh_ros.ros.diagnostics import PERIOD_S, Report, Tally, status
 from facemesh_ros.ros.frames import FrameProcessor, MakeMesher
 from facemesh_ros.ros.inputs import Topics
+from facemesh_ros.ros.library_log import library_log
 from facemesh_ros.ros.outputs import Outputs
 from facemesh_ros.ros.params import Parameters
 from facemesh_ros.ros.pictures import limits_of_blur
@@ -116,7 +117,8 @@ class FaceMeshNode(LifecycleNode):
         config = self._settings.config
         self._timer = StageTimer()
         self._companions = Companions.of(self._settings.node_config, self._tally, self.get_logger().warning)
-        mesher = self._make_mesher(config, self._timer.stage, first_id=self._next_id)
+        with library_log(self.get_logger().warning, self.get_logger().error):
+            mesher = self._make_mesher(config, self._timer.stage, first_id=self._next_id)
         self._processor = FrameProcessor(mesher, self._timer, self._companions, self.get_logger().warning)
         self._outputs.publish_topology(config.mesh.network)
         self._outputs.open_pictures()
@@ -217,11 +219,11 @@ class FaceMeshNode(LifecycleNode):
 
     def _publish_diagnostics(self) -> None:
         report: Report = self._tally.report(PERIOD_S)
-        device = "none" if self._processor is None else self._processor.device
+        device, fallback = ("none", None) if self._processor is None else self._processor.device_and_fallback
         topic = Topics.of(self, self._settings.node_config.input.transport).image
         busy_s = 0.0 if self._stream is None else self._stream.busy_s
         message = DiagnosticArray(
-            status=[status(self.get_fully_qualified_name(), topic, self._state(), device, report, busy_s)]
+            status=[status(self.get_fully_qualified_name(), topic, self._state(), device, report, busy_s, fallback)]
         )
         message.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(message)

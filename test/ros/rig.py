@@ -29,6 +29,7 @@ class FakeMesher:
     """Finds one face in every image, and remembers what it was asked."""
 
     device = "cpu"
+    fallback = None
 
     def __init__(self, config, stage, first_id=1):
         self.config, self.first_id, self.next_id = config, first_id, first_id

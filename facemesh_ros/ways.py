@@ -1,0 +1,96 @@
+"""The ways in which onnxruntime can run a network on a device, the best first: providers and their options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from facemesh_ros.buckets import BUCKETS
+
+_CPU = "CPUExecutionProvider"
+PROVIDERS = {"cpu": _CPU, "cuda": "CUDAExecutionProvider", "tensorrt": "TensorrtExecutionProvider"}
+"""Device → the provider that must take part."""
+FORMS = {"cpu": "cpu", "cuda": "gpu", "tensorrt": "gpu"}
+"""Device → the form of the graph that suits it."""
+LIBRARIES = {"cuda": "libonnxruntime_providers_cuda.so", "tensorrt": "libonnxruntime_providers_tensorrt.so"}
+"""Device → the provider's library, beside onnxruntime's own."""
+ENGINE_ROWS = 64
+"""Of TensorRT's largest batch: an engine's memory grows with it, and larger batches are cut up at no cost."""
+_USUAL_ROWS = 4
+"""Of the batch that TensorRT makes its engines the fastest for."""
+# TF32 rounds to 10 bits: a tenth of a pixel in these networks.
+_CUDA_OPTIONS: Mapping[str, Any] = {"device_id": 0, "use_tf32": 0}
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to run a network."""
+
+    device: str
+    """cpu, cuda or tensorrt."""
+    form: str
+    """Of the graph: cpu or gpu."""
+    providers: tuple[tuple[str, Mapping[str, Any]], ...]
+    memory: str | None = None
+    """Where input and outputs are bound: cpu or cuda; None hands arrays over in each run."""
+    has_graphs: bool = False
+    """CUDA graphs are captured and replayed."""
+    largest: int = BUCKETS[-1]
+    """Rows of the largest batch; only where input and outputs are bound."""
+
+
+def ways(device: str, precision: str, input_size: int, engines: Path | None) -> tuple[Way, ...]:
+    """Return the ways to run on a device.
+
+    Args:
+        device: cpu, cuda or tensorrt.
+        precision: fp32 or fp16, which TensorRT alone knows.
+        input_size: px, of the network's square input.
+        engines: where TensorRT keeps them; None elsewhere.
+    """
+    if device == "cpu":
+        return (Way("cpu", FORMS["cpu"], ((_CPU, {}),)),)
+    if device == "cuda":
+        return (cuda_way(has_graphs=True), cuda_way(has_graphs=False))
+    assert engines is not None
+    options = tensorrt_options(precision, engines)
+    # Without a profile the first runs of each size build engines anew: slow, but it bears parts left to CUDA.
+    return tensorrt_way({**options, **profile(input_size, ENGINE_ROWS)}), tensorrt_way(options)
+
+
+def cuda_way(has_graphs: bool) -> Way:
+    """Return the way by CUDA, with or without graphs; they need every operator on the GPU."""
+    options = {**_CUDA_OPTIONS, "enable_cuda_graph": int(has_graphs)}
+    return Way("cuda", FORMS["cuda"], ((PROVIDERS["cuda"], options), (_CPU, {})), "cuda", has_graphs)
+
+
+def tensorrt_way(options: Mapping[str, Any]) -> Way:
+    """Return the way by TensorRT.
+
+    It has no graphs: batches of several sizes share one execution context, whose state a captured graph does not keep.
+    """
+    cuda: tuple[str, Mapping[str, Any]] = (PROVIDERS["cuda"], _CUDA_OPTIONS)
+    return Way(
+        "tensorrt", FORMS["tensorrt"], ((PROVIDERS["tensorrt"], options), cuda, (_CPU, {})), "cuda", False, ENGINE_ROWS
+    )
+
+
+def tensorrt_options(precision: str, engines: Path) -> dict[str, Any]:
+    """Return the provider's options: engines and timings are kept in a folder."""
+    return {
+        "device_id": 0,
+        "trt_fp16_enable": precision == "fp16",
+        "trt_engine_cache_enable": True,
+        "trt_engine_cache_path": str(engines),
+        "trt_timing_cache_enable": True,
+        "trt_timing_cache_path": str(engines),
+    }
+
+
+def profile(input_size: int, most_rows: int) -> dict[str, str]:
+    """Return the options that make one engine serve batches from 1 to ``most_rows`` rows."""
+    usual = min(_USUAL_ROWS, most_rows)
+    rows = {"min": 1, "opt": usual, "max": most_rows}
+    return {f"trt_profile_{name}_shapes": f"image:{count}x{input_size}x{input_size}x3" for name, count in rows.items()}

@@ -1,0 +1,143 @@
+"""Laws of joined requests: what threads ask for at the same time is one run, and nobody notices."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from facemesh_ros.joined import Joined
+
+DEADLINE_S = 60.0
+
+
+def rows(*values):
+    return np.array(values, np.uint8).reshape(-1, 1)
+
+
+def echoed(images):
+    """What a network returns that hands its input through: two outputs."""
+    return images.astype(np.float32), 10.0 * images[:, 0].astype(np.float32)
+
+
+class Gate:
+    """A run whose first call waits until it is let through; it records the batches."""
+
+    def __init__(self, error=None):
+        self.batches, self.error = [], error
+        self.is_entered, self.may_go = threading.Event(), threading.Event()
+
+    def __call__(self, images):
+        self.batches.append(images[:, 0].tolist())
+        if len(self.batches) == 1:
+            self.is_entered.set()
+            assert self.may_go.wait(DEADLINE_S)
+        elif self.error is not None:
+            raise self.error
+        return echoed(images)
+
+
+class Caller(threading.Thread):
+    def __init__(self, joined, images):
+        super().__init__()
+        self.joined, self.images, self.outputs, self.error = joined, images, None, None
+        self.start()
+
+    def run(self):
+        try:
+            self.outputs = self.joined.run(self.images)
+        except Exception as error:
+            self.error = error
+
+    def end(self):
+        self.join(DEADLINE_S)
+        assert not self.is_alive(), "deadlock"
+        return self
+
+
+def during_a_run(gate, batches):
+    """Start a run of the row 0, have others ask for batches meanwhile, one after the other, and end them all."""
+    joined = Joined(gate)
+    callers = [Caller(joined, rows(0))]
+    assert gate.is_entered.wait(DEADLINE_S)
+    for images in batches:
+        callers.append(Caller(joined, images))
+        expected = len(callers) - 1
+        while len(joined._waiting) < expected:  # its thread has still to get there
+            pass
+    gate.may_go.set()
+    return [caller.end() for caller in callers]
+
+
+def test_alone_it_is_the_run_itself():
+    images = rows(1, 2, 3)
+    seen = []
+    outputs = Joined(lambda batch: seen.append(batch) or echoed(batch)).run(images)
+    assert seen[0] is images, "nothing is copied for one"
+    assert all(np.array_equal(a, b) for a, b in zip(outputs, echoed(images), strict=True))
+
+
+def test_who_comes_during_a_run_goes_in_the_next_one_together_and_in_order():
+    gate = Gate()
+    during_a_run(gate, [rows(1, 2), rows(3), rows(4, 5)])
+    assert gate.batches == [[0], [1, 2, 3, 4, 5]]
+
+
+@pytest.mark.parametrize("sizes", [[1], [1, 1], [3, 1, 2], [0, 2], [2, 0, 0, 1]])
+def test_every_request_gets_its_own_rows(sizes):
+    batches = [rows(*range(10 * i, 10 * i + size)) for i, size in enumerate(sizes, 1)]
+    for caller in during_a_run(Gate(), batches):
+        assert all(np.array_equal(a, b) for a, b in zip(caller.outputs, echoed(caller.images), strict=True))
+
+
+def test_an_error_reaches_all_of_its_batch_and_nobody_else():
+    first, *others = during_a_run(Gate(ValueError("out of memory")), [rows(1), rows(2)])
+    assert first.error is None and first.outputs is not None
+    assert [str(other.error) for other in others] == ["out of memory"] * 2
+    assert all(other.outputs is None for other in others)
+
+
+def test_after_an_error_all_goes_on():
+    calls = []
+
+    def run(images):
+        calls.append(len(images))
+        if len(calls) == 1:
+            raise ValueError("once")
+        return echoed(images)
+
+    joined = Joined(run)
+    with pytest.raises(ValueError, match="once"):
+        joined.run(rows(1))
+    assert np.array_equal(joined.run(rows(2))[0], echoed(rows(2))[0])
+
+
+def test_many_threads_get_what_is_theirs_and_only_one_runs_at_a_time():
+    threads, times = 8, 200
+    lock, most = threading.Lock(), []
+
+    def run(images):
+        assert lock.acquire(blocking=False), "two runs at once"
+        try:
+            most.append(len(images))
+            return echoed(images)
+        finally:
+            lock.release()
+
+    joined, wrong = Joined(run), []
+
+    def ask(who):
+        generator = np.random.default_rng(who)
+        for _ in range(times):
+            images = generator.integers(0, 256, (generator.integers(1, 5), 1), np.uint8)
+            outputs = joined.run(images)
+            if not all(np.array_equal(a, b) for a, b in zip(outputs, echoed(images), strict=True)):
+                wrong.append(images)
+
+    callers = [threading.Thread(target=ask, args=[who], daemon=True) for who in range(threads)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join(DEADLINE_S)
+        assert not caller.is_alive(), "deadlock"
+    assert not wrong
+    assert len(most) <= threads * times
