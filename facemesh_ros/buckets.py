@@ -53,11 +53,11 @@ class Buckets:
         return parts[0] if len(parts) == 1 else tuple(np.concatenate(pieces) for pieces in zip(*parts, strict=True))
 
     def prepare(self, rows: int) -> None:
-        """Make all batches that up to ``rows`` rows need.
+        """Make all batches that 1 to ``rows`` rows need.
 
         The largest first, then the smallest: once both are known, a device has seen the whole range.
         """
-        most = min(bucket_of(rows), self._largest)
+        most = min(bucket_of(rows), self._largest) if rows else 0
         for size in sorted((size for size in BUCKETS if size <= most), key=lambda size: (size != most, size)):
             self._bucket(size)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -16,6 +17,8 @@ from facemesh_ros.nvidia import has_gpu, tensorrt_version, why_not_loadable
 from facemesh_ros.ways import LIBRARIES, PROVIDERS, Way
 
 T = TypeVar("T")
+_WHERE = re.compile(r"/onnxruntime_src/\S+:\d+ .*?\)(?: \[with .*?\])? (?=\S)")
+"""File, line and signature of a function in C++."""
 _log = logging.getLogger(__name__)
 _ERRORS_ONLY = 3
 """Log severity."""
@@ -121,6 +124,6 @@ def _why_missing(device: str, folder: Path) -> str:
 
 
 def reason(error: Exception) -> str:
-    """Return an error of onnxruntime's in one line of bearable length."""
-    text = " ".join(str(error).split())
+    """Return an error of onnxruntime's in one line of bearable length: what it says, not where in its sources."""
+    text = _WHERE.sub("", " ".join(str(error).split()))
     return text if len(text) <= _LONGEST_REASON else text[:_LONGEST_REASON] + " …"

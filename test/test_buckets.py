@@ -75,6 +75,12 @@ def test_what_is_prepared_holds_every_batch_up_to_what_is_needed(needed, made):
     assert buckets.made == made
 
 
+def test_for_no_rows_nothing_is_prepared():
+    buckets = Buckets(Doubling)
+    buckets.prepare(0)
+    assert buckets.made == ()
+
+
 def test_a_batch_that_cannot_be_made_is_tried_again():
     sizes = []
 
