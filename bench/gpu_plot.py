@@ -77,7 +77,7 @@ class Sheet:
         (x, y), reach = self.at(*point), 6 * SCALE
         self._draw.line([x - reach, y - reach, x + reach, y + reach], COLOURS[0], 2 * SCALE)
         self._draw.line([x - reach, y + reach, x + reach, y - reach], COLOURS[0], 2 * SCALE)
-        self._text((x, y), text, "ma", (0, 10))
+        self._text((x, y), text, "rs", (-10, -6))
 
     def key(self, index: int, name: str, colour: str) -> None:
         """Name a curve to the right of the axes."""

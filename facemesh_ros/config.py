@@ -225,8 +225,8 @@ class Config(Section):
     )
     precision: str = tunable(
         "fp32",
-        "Numbers that the networks compute with: fp32, or fp16 with device tensorrt, which is faster and up to 0.3 px "
-        "less exact.",
+        "Numbers that the networks compute with: fp32, or fp16, which takes device tensorrt and trades exactness for "
+        "speed.",
         choices=("fp32", "fp16"),
         live=False,
     )

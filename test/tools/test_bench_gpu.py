@@ -50,7 +50,8 @@ def test_the_trial_runs_to_its_end(networks, moving_face, tmp_path):
     assert report["end_to_end_ms"].keys() == {"CPU", "trial"}
     assert report["machine"]["is_trial"]
     assert all(name in done.stdout for name in setups)
-    assert Image.open(tmp_path / "gpu.png").size == (900, 560)
+    with Image.open(tmp_path / "gpu.png") as plot:
+        assert plot.size == (900, 560)
 
 
 GOOD = {
