@@ -23,7 +23,7 @@ def bucket_of(rows: int) -> int:
 def chunks(rows: int, largest: int = BUCKETS[-1]) -> Iterator[slice]:
     """Cut rows into slices of at most ``largest``, in order; no rows are one empty slice."""
     for start in range(0, max(rows, 1), largest):
-        yield slice(start, min(start + largest, rows))
+        yield slice(start, start + largest)
 
 
 class Bucket(Protocol):

@@ -27,15 +27,10 @@ def host_buffer(shape: tuple[int, ...]) -> UInt8:
         address = ctypes.c_void_p(array.ctypes.data)
         if cuda.cudaHostRegister(address, ctypes.c_size_t(array.nbytes), ctypes.c_uint(0)) == 0:
             # All views have this array for their base. Not at exit: by then the driver may be gone.
-            weakref.finalize(array, _unlock, cuda, address, pages).atexit = False
+            weakref.finalize(array, cuda.cudaHostUnregister, address).atexit = False
         else:
             cuda.cudaGetLastError()  # or the next call of anybody else would report it
     return array.reshape(shape)
-
-
-def _unlock(cuda: ctypes.CDLL, address: ctypes.c_void_p, _: mmap.mmap) -> None:
-    """Unlock pages; they are an argument so that they are given back after that, not before."""
-    cuda.cudaHostUnregister(address)
 
 
 def _cuda_runtime() -> ctypes.CDLL | None:

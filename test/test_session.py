@@ -141,6 +141,20 @@ def test_many_threads_get_what_each_gets_alone(bound):
     assert not wrong
 
 
+def test_all_runs_are_made_by_the_gpus_thread_one_after_the_other(bound, monkeypatch):
+    run, names = bound._buckets.run, []
+    monkeypatch.setattr(
+        bound._buckets, "run", lambda images: names.append(threading.current_thread().name) or run(images)
+    )
+    threads = [threading.Thread(target=bound.run, args=[noise(1), "points"]) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(names) == {"facemesh_gpu_0"}
+    assert 1 <= len(names) <= len(threads)
+
+
 @pytest.fixture
 def broken_gpu(monkeypatch):
     """A machine with a GPU and a provider that is not to be had from this build of onnxruntime."""
