@@ -247,6 +247,13 @@ ID_PREFIX = Form(
 """Part of the names of topics and TF frames. A digit at its end would run into the id: cam1 and 7, cam and 17."""
 
 
+CAMERA = Form(
+    r"([A-Za-z](?!\w*__)([A-Za-z0-9_]{0,30}[A-Za-z0-9])?)?",
+    "empty, or up to 32 letters, digits and single underscores, a letter first and no underscore last",
+)
+"""Part of the names of topics, TF frames and loggers. In those of frames an underscore and the id follow."""
+
+
 @dataclass(frozen=True)
 class InputConfig(Section):
     """The node's image topic."""
@@ -373,6 +380,21 @@ class NodeConfig(Section):
     """What the ROS node takes beside :class:`Config`."""
 
     autostart: bool = tunable(True, "Configure and activate at start; false waits for a lifecycle manager.", live=False)
+    cameras: tuple[str, ...] = tunable(
+        ("",),
+        "Names of the cameras that this node serves, set before the start. Each has its topics under its name, such as "
+        "front/image and ~/front/faces, and its ids begin with front_ in TF and REP 155, after the id_prefix. The one "
+        "without a name has image and ~/faces.",
+        form=CAMERA,
+        live=False,
+    )
+    workers: int = tunable(
+        0,
+        "At how many cameras' images the node works at the same time, on a thread each. 0: on the CPU as many as there "
+        "are cores, on a GPU all cameras'; never more than there are cameras.",
+        bounds=(0, 64),
+        live=False,
+    )
     id_prefix: str = tunable(
         "",
         "What ids begin with in the names of TF frames and in REP 155: left_ gives face_left_7. All nodes share /tf "

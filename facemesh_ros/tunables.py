@@ -13,7 +13,7 @@ import numpy as np
 
 from facemesh_ros.errors import ConfigError
 
-Value = bool | int | float | str
+Value = bool | int | float | str | tuple[str, ...]
 T = TypeVar("T", bound="Section")
 
 
@@ -43,7 +43,7 @@ class Tunable:
     choices: tuple[str, ...]
     """The allowed words of a text; empty for any, and for other types."""
     form: Form | None
-    """Of a text; None for any, and for other types."""
+    """Of a text, or of each text in a list, which are then all different; None for any, and for other types."""
     live: bool
     """May change while the node is active; otherwise it is read when the networks are loaded."""
 
@@ -59,6 +59,8 @@ class Tunable:
             value = "off"  # YAML, and so a ROS command line, takes the bare word for false
         if kind is float and type(value) is int:
             value = float(value)
+        if kind is tuple and isinstance(value, list):
+            value = tuple(value)
         if type(value) is not kind:
             raise ConfigError(f"{self.name} is {value!r} ({type(value).__name__}); it must be {self.allowed()}")
         if not self._within(value):
@@ -66,15 +68,22 @@ class Tunable:
         return value
 
     def _within(self, value: Value) -> bool:
+        if isinstance(value, tuple):
+            return 0 < len(value) == len(set(value)) and all(map(self._has_form, value))
         if isinstance(value, str):
-            is_choice = not self.choices or value in self.choices
-            return is_choice and (self.form is None or re.fullmatch(self.form.pattern, value) is not None)
+            return (not self.choices or value in self.choices) and self._has_form(value)
         low = -math.inf if self.low is None else self.low
         high = math.inf if self.high is None else self.high
         return isinstance(value, bool) or low <= value <= high  # NaN fails both comparisons
 
+    def _has_form(self, text: object) -> bool:
+        """Say whether something is a text of the form."""
+        return isinstance(text, str) and (self.form is None or re.fullmatch(self.form.pattern, text) is not None)
+
     def allowed(self) -> str:
         """Say in words which values are allowed."""
+        if isinstance(self.default, tuple):
+            return "a list of different texts" + ("" if self.form is None else f", each {self.form.words}")
         if self.choices:
             return "one of " + ", ".join(self.choices)
         if self.form is not None:

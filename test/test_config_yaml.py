@@ -29,6 +29,8 @@ def section_of(name):
 
 def spelled(value):
     """Return a default as YAML writes it."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(spelled, value))}]"
     if isinstance(value, str):
         return value if value and yaml.safe_load(value) == value else f"'{value}'"  # off alone would be false
     return str(value).lower() if isinstance(value, bool) else str(value)
@@ -61,6 +63,7 @@ def test_the_file_sets_every_parameter_to_its_default():
     (node, content), *others = yaml.safe_load(FILE.read_text(encoding="utf-8")).items()
     assert (node, list(content), others) == ("/**", ["ros__parameters"], [])
     got = flattened(content["ros__parameters"])
+    got["cameras"] = tuple(got["cameras"])
     assert got == {name: tunable.default for name, tunable in TUNABLES.items()}
     assert {name: type(value) for name, value in got.items()} == {n: type(t.default) for n, t in TUNABLES.items()}
 

@@ -12,11 +12,17 @@ README = Path(__file__).parents[1] / "README.md"
 SNIPPETS = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
 
 
+def spelled(default):
+    if isinstance(default, tuple):
+        return f"`{list(default)}`"
+    return str(default).lower() if isinstance(default, bool) else str(default)
+
+
 def parameter_table():
     """What the README's table of parameters must be; copy it from the failing test's message."""
     rows = ["| Parameter | Default | Allowed | Live | Meaning |", "|---|---|---|---|---|"]
     for tunable in (*Config.tunables(), *NodeConfig.tunables()):
-        default = str(tunable.default).lower() if isinstance(tunable.default, bool) else str(tunable.default)
+        default = spelled(tunable.default)
         live = "yes" if tunable.live else "no"
         rows.append(f"| `{tunable.name}` | {default} | {tunable.allowed()} | {live} | {tunable.description} |")
     return "\n".join(rows)

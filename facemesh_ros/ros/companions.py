@@ -10,7 +10,6 @@ from facemesh_ros.ros.cameras import Cameras
 from facemesh_ros.ros.depths import Depths
 from facemesh_ros.ros.diagnostics import Tally
 from facemesh_ros.ros.target import Target
-from facemesh_ros.ros.transforms import frames_of
 
 
 @dataclass(frozen=True)
@@ -23,14 +22,10 @@ class Companions:
     target: Target
 
     @classmethod
-    def of(cls, config: NodeConfig, tally: Tally, warn: Callable[[str], None]) -> Companions:
-        """Make empty ones.
-
-        Raises:
-            ConfigError: the target of attention is one of the node's own frames.
-        """
+    def of(cls, config: NodeConfig, tally: Tally, warn: Callable[[str], None], target: Target) -> Companions:
+        """Make empty ones of a camera; the target is that of all cameras."""
         return cls(
             Cameras(config.camera.rectified, tally, warn),
             Depths(config.depth.tolerance_s, tally, warn) if config.depth.enabled else None,
-            Target(config.attention.target_frame, warn, frames_of(config.id_prefix)),
+            target,
         )

@@ -141,7 +141,7 @@ class Tally:
 
 
 def status(
-    node_name: str,
+    name: str,
     topic: str,
     state: str,
     device: str,
@@ -149,10 +149,10 @@ def status(
     busy_s: float = 0.0,
     fallback: str | None = None,
 ) -> DiagnosticStatus:
-    """Make the status of the node.
+    """Make the status of a camera.
 
     Args:
-        node_name: fully qualified.
+        name: the node's, fully qualified, and what the status is of.
         topic: of the images.
         state: "running", or why it is not.
         device: what the networks run on.
@@ -182,7 +182,7 @@ def status(
     }
     return DiagnosticStatus(
         level=level,
-        name=f"{node_name}: face meshes",
+        name=name,
         message=message,
         hardware_id=topic,
         values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],

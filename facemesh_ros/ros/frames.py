@@ -94,7 +94,11 @@ class Result:
 
 
 class FrameProcessor:
-    """A mesher that takes messages, from one thread; the other methods may be called from any, at any time."""
+    """A mesher that takes messages, from one thread at a time.
+
+    The other methods may be called from any, at any time. They do not wait for an image that is worked on, which may
+    never end, but leave word.
+    """
 
     def __init__(self, mesher: Mesher, timer: StageTimer, companions: Companions, warn: Callable[[str], None]) -> None:
         """Wrap a mesher whose stages report to ``timer``; ``warn`` is told, once each, what is wrong with headers."""
@@ -103,13 +107,15 @@ class FrameProcessor:
         self._companions = companions
         self._headers = Headers(warn)
         self._signs: SteadySigns[int] = SteadySigns()
-        self._resets = 0
+        self._config = mesher.config
+        self._resets = self._resets_done = 0
         self._lock = threading.Lock()
+        """Held by whoever uses the mesher."""
 
     @property
     def config(self) -> Config:
-        """The library's present settings."""
-        return self._mesher.config
+        """The library's settings from the next image on."""
+        return self._config
 
     @property
     def device_and_fallback(self) -> tuple[str, str | None]:
@@ -141,10 +147,12 @@ class FrameProcessor:
         depth_m = self._depth(header, camera, size_wh)
         target_m = self._companions.target.place_m(header)
         with self._lock:
+            self._settle()
             if resets != self._resets:
                 self._headers.order(header)  # of what came after the reset, the first
             faces = self._mesher.process(image, stamp_seconds(header), camera, depth_m, target_m)
             used, possible_rois = self._mesher.camera_of(camera, size_wh), self._mesher.possible_rois
+        self._settle_unless_held()
         array = array_message(faces, header, size_wh, self._timer.result_ms(), dropped)
         self._keep_signs(array)
         return Result(array, image, faces, target_m, used, possible_rois)
@@ -159,6 +167,7 @@ class FrameProcessor:
     def _is_next(self, header: Header) -> bool:
         """Tell whether an image is to be looked at; the first of a new stream finds no tracks."""
         with self._lock:
+            self._settle()
             order = self._headers.order(header)
             if order is Order.ANEW:
                 self._mesher.reset()
@@ -176,17 +185,27 @@ class FrameProcessor:
             return None if message is None else depths.metres(message, header, size_wh)
 
     def configure(self, config: Config) -> None:
-        """Go on with other live settings, from the next image on.
-
-        Raises:
-            ConfigError: the setting is not live.
-        """
-        with self._lock:
-            self._mesher.configure(config)
+        """Go on with other live settings, from the next image on."""
+        self._config = config
+        self._settle_unless_held()
 
     def reset(self) -> None:
-        """Forget all tracks, and which stamp was the last."""
-        with self._lock:
+        """Forget all tracks, and which stamp was the last, before the next image."""
+        self._resets += 1
+        self._settle_unless_held()
+
+    def _settle_unless_held(self) -> None:
+        """Do what was asked for, unless an image is worked on: then that is done after it."""
+        if self._lock.acquire(blocking=False):
+            try:
+                self._settle()
+            finally:
+                self._lock.release()
+
+    def _settle(self) -> None:
+        if self._resets_done != self._resets:
+            self._resets_done = self._resets
             self._mesher.reset()
             self._headers.forget()
-            self._resets += 1
+        if self._mesher.config is not self._config:
+            self._mesher.configure(self._config)

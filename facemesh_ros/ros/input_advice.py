@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from facemesh_ros.ros.camera_name import UNNAMED, CameraName
+
 ENOUGH = 5
 """So many messages in the time looked at are a stream whose rate can be compared."""
 
@@ -27,6 +29,7 @@ class Facts:
     twin_topic: str
     """The same camera's other transport."""
     window_s: float
+    camera: CameraName = UNNAMED
     images: int = 0
     """How many arrived; so for the next three."""
     infos: int = 0
@@ -107,7 +110,7 @@ def _wrong_type(facts: Facts) -> str | None:
     others = sorted(set(facts.offered_types) - {facts.topic_type})
     if facts.images or not others or facts.topic_type in facts.offered_types:
         return None
-    remedy = "remap image to a topic of images"
+    remedy = f"remap {facts.camera.input('image')} to a topic of images"
     if others[0] in TRANSPORT_OF:
         remedy = f"start this node with {_arguments(facts, facts.topic, others[0])}"
     return f"{facts.topic} carries {others[0]} and this node expects {facts.topic_type}; {remedy}"
@@ -143,7 +146,7 @@ def _arguments(facts: Facts, name: str, kind: str) -> str:
     """Return the command line's end with which the node listens to a topic."""
     words = ["--ros-args"]
     if not _is_twin(facts, name, kind):
-        words.append(f"-r {_remapping(name, kind)}")
+        words.append(f"-r {facts.camera.input(_remapping(name, kind))}")
     if kind != facts.topic_type:
         words.append(f"-p input.transport:={TRANSPORT_OF[kind]}")
     return " ".join(words)
@@ -213,7 +216,8 @@ def _uncalibrated(facts: Facts) -> str | None:
         return None
     return (
         f"no camera_info arrives on {facts.info_topic}: faces are published without head poses in metres and TF. Where "
-        "these are wanted, remap camera_info to the camera's, or set camera.assume_fov_deg to its field of view"
+        f"these are wanted, remap {facts.camera.input('camera_info')} to the camera's, or set camera.assume_fov_deg to "
+        "its field of view"
     )
 
 
@@ -228,8 +232,8 @@ def _lens(facts: Facts) -> str | None:
         )
     if name.startswith("image_raw") and facts.is_rectified:
         return (
-            f"camera.rectified is true, and the images of {facts.topic} are not, by its name: remap image to the "
-            "rectified topic (often image_rect), or set camera.rectified to false"
+            f"camera.rectified is true, and the images of {facts.topic} are not, by its name: remap "
+            f"{facts.camera.input('image')} to the rectified topic (often image_rect), or set camera.rectified to false"
         )
     return None
 
@@ -240,7 +244,8 @@ def _no_depth(facts: Facts) -> str | None:
     if facts.depth_publishers:
         why = f"see with `ros2 topic hz {facts.depth_topic}` whether its publisher sends, and whether QoS match"
     else:
-        why = "nothing publishes there: remap depth to the camera's aligned depth, or set depth.enabled to false"
+        name = facts.camera.input("depth")
+        why = f"nothing publishes there: remap {name} to the camera's aligned depth, or set depth.enabled to false"
     return f"no depth arrives on {facts.depth_topic}: {why}. Until then the size of heads is assumed"
 
 

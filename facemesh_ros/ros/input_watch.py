@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from rclpy.clock import Clock
@@ -16,7 +16,6 @@ from facemesh_ros.ros.companions import Companions
 from facemesh_ros.ros.frames import ImageMessage
 from facemesh_ros.ros.input_advice import ENOUGH, TRANSPORT_OF, Advice, Facts, advice
 from facemesh_ros.ros.inputs import Inputs, depth_topic
-from facemesh_ros.ros.pictures import own_topics
 
 
 class InputWatch:
@@ -29,7 +28,8 @@ class InputWatch:
         config: NodeConfig,
         companions: Companions,
         live: Callable[[], Config],
-        warn: Callable[[str], None],
+        logger: Any,
+        no_cameras: Collection[str] = (),
     ) -> None:
         """Begin, and tell which topics.
 
@@ -39,7 +39,8 @@ class InputWatch:
             config: the node's.
             companions: tell how many images have found their camera_info and depth so far, and how late these were.
             live: returns the library's present settings.
-            warn: is told what is amiss.
+            logger: is told what is amiss.
+            no_cameras: topics of images that are not to be recommended: the node's own, and those that it listens to.
         """
         self._node = node
         self._inputs = inputs
@@ -47,7 +48,8 @@ class InputWatch:
         self._is_rectified = config.camera.rectified
         self._companions = companions
         self._live = live
-        self._warn = warn
+        self._logger = logger
+        self._no_cameras = no_cameras
         self._images = 0
         self._is_distorted = False
         self._said: set[str] = set()
@@ -59,7 +61,7 @@ class InputWatch:
         self._begin_window()
         clock = Clock(clock_type=ClockType.STEADY_TIME)
         self._timer = node.create_timer(0.5 * self._window_s, self.look, clock=clock)
-        node.get_logger().info(f"listening to {_described_topics(inputs, config.input)}")
+        logger.info(f"listening to {_described_topics(inputs, config.input)}")
 
     def image_arrived(self, message: ImageMessage | None = None) -> None:
         """Count an image; the first one, also after silence that was spoken of, is told of."""
@@ -67,7 +69,7 @@ class InputWatch:
         self._mismatch = None
         if self._awaits_image and message is not None:
             self._awaits_image = False
-            self._node.get_logger().info(f"images arrive on {self._inputs.topics.image}: {_described(message)}")
+            self._logger.info(f"images arrive on {self._inputs.topics.image}: {_described(message)}")
 
     def info_arrived(self, message: CameraInfo) -> None:
         """Count a camera_info."""
@@ -126,9 +128,9 @@ class InputWatch:
             self._said.add(found.kind)
             self._awaits_image = not self._images
             if found.is_note:
-                self._node.get_logger().info(found.text)
+                self._logger.info(found.text)
             else:
-                self._warn(found.text)
+                self._logger.warning(found.text)
 
     def _wants_probe(self) -> bool:
         """Whether few images come, and the twin has not yet told whether that is the camera's rate."""
@@ -157,6 +159,7 @@ class InputWatch:
             topic_type=_type_name(self._inputs.message_type),
             twin_topic=topics.twin,
             window_s=self._window_s,
+            camera=self._inputs.camera,
             images=self._images,
             images_before=self._images_before,
             infos=self._infos,
@@ -174,7 +177,7 @@ class InputWatch:
         """Return what was seen of camera_info and depth, by the names in Facts."""
         live, (cameras, depths) = self._live(), (self._companions.cameras, self._companions.depths)
         paired, depths_paired = (now - before for now, before in zip(self._paired(), self._paired_before, strict=True))
-        topic = depth_topic(self._node)
+        topic = depth_topic(self._node, self._inputs.camera)
         return {
             "info_topic": self._inputs.topics.camera_info,
             "paired": paired,
@@ -191,13 +194,13 @@ class InputWatch:
         }
 
     def _image_topics(self) -> tuple[tuple[str, str], ...]:
-        """Find where images are published, this node's own pictures left out."""
-        own = {self._inputs.topics.image, *own_topics(self._node)}
+        """Find where images are published that may be this camera's."""
+        left_out = {self._inputs.topics.image, *self._no_cameras}
         return tuple(
             (name, kind)
             for name, kinds in sorted(self._node.get_topic_names_and_types())
             for kind in kinds
-            if kind in TRANSPORT_OF and name not in own and self._node.count_publishers(name)
+            if kind in TRANSPORT_OF and name not in left_out and self._node.count_publishers(name)
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +15,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from facemesh_ros.config import InputConfig
 from facemesh_ros.errors import ConfigError
+from facemesh_ros.ros.camera_name import UNNAMED, CameraName
 from facemesh_ros.ros.frames import ImageMessage
 
 try:
@@ -42,28 +43,31 @@ class Topics:
     camera_info: str
 
     @classmethod
-    def of(cls, node: Node, transport: str) -> Topics:
+    def of(cls, node: Node, transport: str, camera: CameraName = UNNAMED) -> Topics:
         """Apply the user's remappings; what is not remapped follows the image, as with image_transport.
 
         ``image:=/camera/image_raw`` gives /camera/image_raw/compressed and /camera/camera_info.
         """
-        raw = node.resolve_topic_name("image")
-        compressed = _remapped(node, "image/compressed", f"{raw}/compressed")
+        raw = node.resolve_topic_name(camera.input("image"))
+        compressed = _remapped(node, camera.input("image/compressed"), f"{raw}/compressed")
         image, twin = (raw, compressed) if transport == "raw" else (compressed, raw)
         folder = posixpath.dirname(image.removesuffix("/compressed"))
-        return cls(image, twin, _remapped(node, "camera_info", posixpath.join(folder, "camera_info")))
+        return cls(image, twin, _remapped(node, camera.input("camera_info"), posixpath.join(folder, "camera_info")))
 
 
-def overridable_topics(node: Node) -> tuple[str, ...]:
-    """Return the topics, of either transport, whose QoS a user may override."""
-    of_transports = [Topics.of(node, transport) for transport in MESSAGE_TYPES]
-    names = {name for topics in of_transports for name in (topics.image, topics.camera_info)}
-    return tuple(sorted(names | {depth_topic(node)}))
+def overridable_topics(node: Node, cameras: Iterable[CameraName] = (UNNAMED,)) -> tuple[str, ...]:
+    """Return the topics, of either transport and all cameras, whose QoS a user may override."""
+    names = set()
+    for camera in cameras:
+        of_transports = [Topics.of(node, transport, camera) for transport in MESSAGE_TYPES]
+        names |= {name for topics in of_transports for name in (topics.image, topics.camera_info)}
+        names.add(depth_topic(node, camera))
+    return tuple(sorted(names))
 
 
-def depth_topic(node: Node) -> str:
+def depth_topic(node: Node, camera: CameraName = UNNAMED) -> str:
     """Return the fully qualified name of the depth topic."""
-    name: str = node.resolve_topic_name("depth")
+    name: str = node.resolve_topic_name(camera.input("depth"))
     return name
 
 
@@ -100,6 +104,7 @@ class Inputs:
         on_info: Callable[[CameraInfo], None],
         on_mismatch: Callable[[str], None],
         on_depth: Callable[[Image], None] | None = None,
+        camera: CameraName = UNNAMED,
     ) -> None:
         """Subscribe.
 
@@ -110,15 +115,17 @@ class Inputs:
             on_info: gets every camera_info.
             on_mismatch: gets the name of the QoS policy for which a publisher cannot be heard.
             on_depth: gets every depth image; None subscribes to none.
+            camera: whose images.
 
         Raises:
             ConfigError: a QoS override of the user's is no QoS.
         """
+        self.camera = camera
         self._node = node
         self._transport = config.transport
         self._on_image = on_image
         self._on_mismatch = on_mismatch
-        self.topics = Topics.of(node, config.transport)
+        self.topics = Topics.of(node, config.transport, camera)
         self._may_fall_back = config.reliability == "auto" and not self._is_overridden(QoSPolicyKind.RELIABILITY)
         reliable = config.reliability != "best_effort"
         self._image = self._subscribe(ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT)
@@ -129,7 +136,7 @@ class Inputs:
                 wanted = (
                     ReliabilityPolicy.RELIABLE if config.reliability == "reliable" else ReliabilityPolicy.BEST_EFFORT
                 )
-                self._add(Image, depth_topic(node), on_depth, DEPTH_DEPTH, wanted)
+                self._add(Image, depth_topic(node, camera), on_depth, DEPTH_DEPTH, wanted)
         except Exception:
             self.close()
             raise

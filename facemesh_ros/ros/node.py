@@ -1,11 +1,11 @@
-"""The node ``facemesh_node``: lifecycle, parameters, services and diagnostics, wired to a stream of images."""
+"""The node ``facemesh_node``: lifecycle, parameters, services and diagnostics, wired to the cameras' streams."""
 
 from __future__ import annotations
 
 import functools
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from facemesh_ros.ros.signals import StopRequest, exit_quietly
@@ -24,20 +24,25 @@ from rclpy.signals import SignalHandlerOptions
 from std_srvs.srv import SetBool, Trigger
 
 from facemesh_ros.config import Config
-from facemesh_ros.errors import FaceMeshError
+from facemesh_ros.errors import ConfigError, FaceMeshError
+from facemesh_ros.networks import Networks
 from facemesh_ros.pipeline import FaceMesher
-from facemesh_ros.ros.companions import Companions
-from facemesh_ros.ros.diagnostics import PERIOD_S, Report, Tally, status
-from facemesh_ros.ros.frames import FrameProcessor, MakeMesher
-from facemesh_ros.ros.inputs import Topics
+from facemesh_ros.ros.apart import check_apart
+from facemesh_ros.ros.camera_name import CameraName
+from facemesh_ros.ros.crowd import Crowd
+from facemesh_ros.ros.diagnostics import PERIOD_S
+from facemesh_ros.ros.frames import MakeMesher
+from facemesh_ros.ros.lane import Lane
 from facemesh_ros.ros.library_log import library_log
-from facemesh_ros.ros.outputs import Outputs
 from facemesh_ros.ros.params import Parameters
 from facemesh_ros.ros.pictures import limits_of_blur
-from facemesh_ros.ros.stream import Stream, StuckError
-from facemesh_ros.ros.timing import StageTimer
+from facemesh_ros.ros.streams import Streams, StuckError
+from facemesh_ros.ros.target import Target
+from facemesh_ros.ros.topology import TopologyTopic
+from facemesh_ros.ros.transforms import frames_of
 
 NAME = "facemesh_node"
+RESET = "reset_tracks"
 WAKE_S = 0.1
 """A signal is noticed after this long at most."""
 
@@ -66,35 +71,45 @@ def _transition(step: Transition) -> Callable[[FaceMeshNode, LifecycleState], Tr
     return callback
 
 
-class FaceMeshNode(LifecycleNode):
-    """Publish the meshes of the faces in a stream of images."""
+def shared_networks(config: Config, cameras: int) -> MakeMesher:
+    """Open the networks, once; return what makes the FaceMesher of each of so many cameras with them."""
+    return functools.partial(FaceMesher, networks=Networks.open(config, cameras=cameras))
 
-    def __init__(self, make_mesher: MakeMesher = FaceMesher, **options: Any) -> None:
+
+class FaceMeshNode(LifecycleNode):
+    """Publish the meshes of the faces in the streams of images of one camera or several."""
+
+    def __init__(self, open_networks: Callable[[Config, int], MakeMesher] = shared_networks, **options: Any) -> None:
         """Declare parameters and publishers; nothing is loaded or subscribed to yet.
 
         Args:
-            make_mesher: loads the networks when the node is configured.
+            open_networks: loads the networks for so many cameras when the node is configured, and returns what makes a
+                mesher of them.
             **options: for rclpy's Node, such as parameter_overrides and context.
 
         Raises:
             ConfigError: a parameter was given a bad value; the message names it.
         """
-        super().__init__(NAME, automatically_declare_parameters_from_overrides=True, **options)
-        self._make_mesher = make_mesher
-        self._processor: FrameProcessor | None = None
-        self._next_id = 1
-        """Of the first new face after the next configuration: ids are never used again while the node runs."""
-        self._stream: Stream | None = None
+        try:
+            super().__init__(NAME, automatically_declare_parameters_from_overrides=True, **options)
+        except ValueError as error:  # of a list without anything in it ROS 2 cannot tell the type
+            raise ConfigError(
+                f"{error}: leave out parameters that are empty lists; [''] is the default of cameras"
+            ) from error
+        self._open_networks = open_networks
+        self._streams: Streams | None = None
         self._is_active = False
         self._is_shut_down = False
-        self._tally = Tally()
-        self._settings = Parameters(self, lambda: self._processor is not None, self._take_over)
-        self._outputs = Outputs(self, lambda: self._settings.node_config)
+        self._settings = Parameters(self, lambda: self._is_configured, self._take_over)
+        cameras, crowd = map(CameraName, self._settings.node_config.cameras), Crowd()
+        self._lanes = tuple(Lane(self, camera, lambda: self._settings.node_config, crowd) for camera in cameras)
+        self._topology = TopologyTopic(self)
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self.create_timer(PERIOD_S, self._publish_diagnostics, clock=steady)
+        self.create_timer(PERIOD_S, self._on_period, clock=steady)
         self.create_service(SetBool, "~/enable", self._on_enable)
-        self.create_service(Trigger, "~/reset_tracks", self._on_reset)
+        for name, lanes in self._resettable().items():
+            self.create_service(Trigger, name, functools.partial(self._on_reset, lanes))
 
     @property
     def wants_autostart(self) -> bool:
@@ -114,24 +129,31 @@ class FaceMeshNode(LifecycleNode):
     @_transition
     def on_configure(self, _: LifecycleState) -> None:
         """Load and warm up the networks."""
-        config = self._settings.config
-        self._timer = StageTimer()
-        self._companions = Companions.of(self._settings.node_config, self._tally, self.get_logger().warning)
-        with library_log(self.get_logger().warning, self.get_logger().error):
-            mesher = self._make_mesher(config, self._timer.stage, first_id=self._next_id)
-        self._processor = FrameProcessor(mesher, self._timer, self._companions, self.get_logger().warning)
-        self._outputs.publish_topology(config.mesh.network)
-        self._outputs.open_pictures()
-        limits = limits_of_blur(self._settings.node_config.privacy.mode, config)
+        config, node_config = self._settings.config, self._settings.node_config
+        check_apart(self, [lane.camera for lane in self._lanes], node_config.input.transport)
+        prefixes = [lane.camera.id_prefix(node_config.id_prefix) for lane in self._lanes]
+        warn = self.get_logger().warning
+        self._target = Target(node_config.attention.target_frame, warn, frames_of(*prefixes))
+        try:
+            with library_log(warn, self.get_logger().error):
+                make_mesher = self._open_networks(config, len(self._lanes))
+                for lane in self._lanes:
+                    lane.configure(config, make_mesher, self._target)
+        except Exception:
+            self._free()
+            raise
+        self._topology.publish(config.mesh.network)
+        limits = limits_of_blur(node_config.privacy.mode, config)
         if limits is not None:
-            self.get_logger().warning(limits)
-        self.get_logger().info(f"network {config.mesh.network} is ready on {mesher.device}")
+            warn(limits)
+        self.get_logger().info(f"network {config.mesh.network} is ready on {self._lanes[0].ready[0].device}")
 
     @_transition
     def on_activate(self, state: LifecycleState) -> None:
         """Subscribe."""
-        self._tally.clear()
-        self._open_stream()
+        for lane in self._lanes:
+            lane.tally.clear()
+        self._open_streams()
         self._is_active = True
         super().on_activate(state)
 
@@ -139,7 +161,7 @@ class FaceMeshNode(LifecycleNode):
     def on_deactivate(self, state: LifecycleState) -> None:
         """Unsubscribe and forget the tracks."""
         self._is_active = False
-        self._close_stream()
+        self._close_streams()
         super().on_deactivate(state)
 
     @_transition
@@ -165,32 +187,36 @@ class FaceMeshNode(LifecycleNode):
         finally:
             super().destroy_node()
 
+    @property
+    def _is_configured(self) -> bool:
+        return any(lane.processor is not None for lane in self._lanes)
+
     def _stop(self) -> None:
         self._is_active = False
         try:
-            self._close_stream()
+            self._close_streams()
         finally:
             self._free()
 
     def _free(self) -> None:
-        self._outputs.close_pictures()
-        if self._processor is not None:
-            self._next_id, self._processor = self._processor.next_id, None
+        for lane in self._lanes:
+            lane.free()
 
-    def _open_stream(self) -> None:
-        assert self._processor is not None
-        config, companions = self._settings.node_config, self._companions
-        self._stream = Stream(self, config, self._processor, companions, self._timer, self._outputs, self._tally)
+    def _open_streams(self) -> None:
+        self._streams = Streams(self, self._lanes, self._settings.node_config, self._target)
 
-    def _close_stream(self) -> None:
-        stream, self._stream = self._stream, None
-        if stream is not None and self._processor is not None:
-            stream.close()
-            self._processor.reset()
+    def _close_streams(self) -> None:
+        streams, self._streams = self._streams, None
+        if streams is not None:
+            streams.close()
 
     def _take_over(self, config: Config) -> None:
-        if self._processor is not None:
-            self._processor.configure(config)
+        for lane in self._lanes:
+            lane.ready[0].configure(config)
+
+    def _resettable(self) -> dict[str, Sequence[Lane]]:
+        """Return the services that forget tracks, and the cameras whose."""
+        return {lane.camera.output(RESET): [lane] for lane in self._lanes} | {f"~/{RESET}": self._lanes}
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         """Subscribe or unsubscribe, without a change of the lifecycle's state."""
@@ -198,10 +224,10 @@ class FaceMeshNode(LifecycleNode):
             response.message = "the node is not active: activate it first"
             return response
         try:
-            if request.data and self._stream is None:
-                self._open_stream()
+            if request.data and self._streams is None:
+                self._open_streams()
             elif not request.data:
-                self._close_stream()
+                self._close_streams()
         except StuckError as error:
             response.message = str(error)
             return response
@@ -209,31 +235,33 @@ class FaceMeshNode(LifecycleNode):
         response.message = "enabled" if request.data else "disabled"
         return response
 
-    def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        if self._processor is None:
+    def _on_reset(self, lanes: Sequence[Lane], _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        if not self._is_configured:
             response.message = "the node is not configured: there are no tracks"
             return response
-        self._processor.reset()
+        for lane in lanes:
+            lane.ready[0].reset()
         response.success, response.message = True, "all tracks are forgotten"
         return response
 
-    def _publish_diagnostics(self) -> None:
-        report: Report = self._tally.report(PERIOD_S)
-        device, fallback = ("none", None) if self._processor is None else self._processor.device_and_fallback
-        topic = Topics.of(self, self._settings.node_config.input.transport).image
-        busy_s = 0.0 if self._stream is None else self._stream.busy_s
+    def _on_period(self) -> None:
+        """Publish the diagnostics, and see that no camera holds up the others."""
+        busy_s = [0.0] * len(self._lanes) if self._streams is None else self._streams.busy_s
+        state = self._state()
         message = DiagnosticArray(
-            status=[status(self.get_fully_qualified_name(), topic, self._state(), device, report, busy_s, fallback)]
+            status=[lane.status(state, of_lane_s) for lane, of_lane_s in zip(self._lanes, busy_s, strict=True)]
         )
         message.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(message)
+        if self._streams is not None:
+            self._streams.relieve()
 
     def _state(self) -> str:
-        if self._processor is None:
+        if not self._is_configured:
             return "unconfigured"
         if not self._is_active:
             return "inactive"
-        return "disabled" if self._stream is None else "running"
+        return "disabled" if self._streams is None else "running"
 
 
 def main(args: list[str] | None = None) -> int:

@@ -12,10 +12,11 @@ from rclpy.parameter import Parameter
 
 from facemesh_ros.config import Config, NodeConfig
 from facemesh_ros.errors import ConfigError
+from facemesh_ros.ros.camera_name import CameraName
 from facemesh_ros.ros.inputs import OVERRIDABLE, overridable_topics, override_name
 from facemesh_ros.tunables import Tunable, Value
 
-AT_START = frozenset({"autostart"})
+AT_START = frozenset({"autostart", "cameras"})
 """Read once, when the process starts: read-only ever after."""
 FOREIGN = frozenset({"use_sim_time", "start_type_description_service"})
 """Parameters that rclpy itself declares."""
@@ -96,7 +97,7 @@ class Parameters:
 
     def _drop_unknown(self) -> None:
         """Warn of parameters that nobody reads: a slip of the pen, or meant for another node by a wildcard."""
-        topics = overridable_topics(self._node)
+        topics = overridable_topics(self._node, map(CameraName, self.node_config.cameras))
         overrides = {override_name(topic, policy) for topic in topics for policy in OVERRIDABLE}
         given = self._node.get_parameters_by_prefix("").keys()
         for name in sorted(given - TUNABLES.keys() - FOREIGN - overrides):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from operator import attrgetter
 from typing import TypeAlias
@@ -19,6 +19,7 @@ from std_msgs.msg import Header
 from facemesh_ros.anonymous import covered, face_hulls
 from facemesh_ros.config import Config
 from facemesh_ros.draw import draw_faces
+from facemesh_ros.ros.camera_name import CameraName
 from facemesh_ros.ros.convert import bgr8_message
 from facemesh_ros.ros.frames import Result
 from facemesh_ros.types import UInt8
@@ -57,7 +58,7 @@ class Views:
 
 
 View: TypeAlias = Callable[[Views], UInt8]
-DEBUG, ANONYMOUS = "~/debug_image", "~/anonymous_image"
+DEBUG, ANONYMOUS = "debug_image", "anonymous_image"
 SHOWN: Mapping[str, Mapping[str, View]] = {
     "off": {DEBUG: attrgetter("annotated")},
     "numbers": {},
@@ -80,9 +81,14 @@ def limits_of_blur(mode: str, config: Config) -> str | None:
 class Pictures:
     """The publishers of images under one privacy mode, until :meth:`close`."""
 
-    def __init__(self, node: LifecycleNode, mode: str) -> None:
+    def __init__(self, node: LifecycleNode, mode: str, camera: CameraName) -> None:
         """Make them; the mode does not change any more."""
-        self._topics = {PictureTopic(node, topic): view for topic, view in SHOWN[mode].items()}
+        self._topics = {PictureTopic(node, camera.output(topic)): view for topic, view in SHOWN[mode].items()}
+
+    @property
+    def are_wanted(self) -> bool:
+        """Whether anybody subscribes to any."""
+        return any(topic.is_wanted for topic in self._topics)
 
     def publish(self, result: Result) -> None:
         """Send what somebody subscribes to; nothing else is made."""
@@ -129,9 +135,10 @@ def compressed_topic(node: Node, topic: str) -> str:
     return f"{node.resolve_topic_name(topic)}/compressed"
 
 
-def own_topics(node: Node) -> set[str]:
+def own_topics(node: Node, cameras: Iterable[CameraName]) -> set[str]:
     """Return the fully qualified names of all topics of images that the node may publish."""
-    raw = [node.resolve_topic_name(topic) for topic in (DEBUG, ANONYMOUS)]
+    names = [camera.output(topic) for camera in cameras for topic in (DEBUG, ANONYMOUS)]
+    raw = [node.resolve_topic_name(name) for name in names]
     return {*raw, *(compressed_topic(node, topic) for topic in raw)}
 
 

@@ -13,6 +13,7 @@ from std_msgs.msg import Header
 
 from facemesh_ros import rep155
 from facemesh_ros.ros.convert import bgr8_message
+from facemesh_ros.ros.crowd import Crowd
 from facemesh_ros.types import Face, Float32, UInt8
 
 DEPTH = 1
@@ -31,11 +32,15 @@ def hri_messages() -> ModuleType | None:
 
 
 class Ros4HriBridge:
-    """Publishers of all faces together, and of each face for as long as it is there, from :meth:`open` to close."""
+    """Publishers of all faces together, and of each face for as long as it is there, from :meth:`open` to close.
 
-    def __init__(self, node: Node, warn: Callable[[str], None]) -> None:
+    A camera has one; the list of all faces is that of the whole ``crowd``, which they share.
+    """
+
+    def __init__(self, node: Node, warn: Callable[[str], None], crowd: Crowd) -> None:
         self._node = node
         self._warn = warn
+        self._crowd = crowd
         self._messages: ModuleType | None = None
         self._tracked: Any = None
         self._gazing: Any = None
@@ -74,7 +79,7 @@ class Ros4HriBridge:
         present = {rep155.face_id(face.track_id, self._prefix): face for face in faces}
         for name in self._of_faces.keys() - present.keys():
             self._drop(name)
-        self._tracked.publish(self._messages.IdsList(header=header, ids=list(present)))
+        self._tell(present, header)
         for name, face in present.items():
             self._publish_face(name, face, header, image_rgb)
 
@@ -82,12 +87,17 @@ class Ros4HriBridge:
         """Say that there is nobody any more, and take the publishers back."""
         if self._messages is None:
             return
-        self._tracked.publish(self._messages.IdsList(header=Header() if self._last is None else self._last, ids=[]))
+        self._tell((), Header() if self._last is None else self._last)
         for name in list(self._of_faces):
             self._drop(name)
         for publisher in filter(None, (self._tracked, self._gazing)):
             self._node.destroy_publisher(publisher)
         self._messages = self._last = None
+
+    def _tell(self, ids: Iterable[str], header: Header) -> None:
+        messages, tracked = self._messages, self._tracked
+        assert messages is not None
+        self._crowd.tell(self, ids, lambda everybody: tracked.publish(messages.IdsList(header=header, ids=everybody)))
 
     def _publish_face(self, name: str, face: Face, header: Header, image_rgb: UInt8) -> None:
         assert self._messages is not None

@@ -10,6 +10,7 @@ from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
 from facemesh_ros.config import MarkersConfig
+from facemesh_ros.ros.camera_name import CameraName
 from facemesh_ros.ros.frames import Result
 from facemesh_ros.ros.markers import FaceMarkers
 from facemesh_ros.ros.points import cloud_message
@@ -18,9 +19,9 @@ from facemesh_ros.ros.points import cloud_message
 class Scene:
     """Publish both; while nobody subscribes to one, it is not made."""
 
-    def __init__(self, node: LifecycleNode, qos: QoSProfile) -> None:
-        self._markers = node.create_lifecycle_publisher(MarkerArray, "~/markers", qos)
-        self._points = node.create_lifecycle_publisher(PointCloud2, "~/points", qos)
+    def __init__(self, node: LifecycleNode, qos: QoSProfile, camera: CameraName) -> None:
+        self._markers = node.create_lifecycle_publisher(MarkerArray, camera.output("markers"), qos)
+        self._points = node.create_lifecycle_publisher(PointCloud2, camera.output("points"), qos)
         self._face_markers = FaceMarkers()
         self._prefix = ""
         self._last_marked: Header | None = None

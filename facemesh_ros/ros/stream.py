@@ -1,103 +1,87 @@
-"""Images in, messages out: all that lives between activation and deactivation."""
+"""One camera's images in, messages out: all that lives between activation and deactivation."""
 
 from __future__ import annotations
 
-import threading
-import traceback
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
 
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import CameraInfo, Image
 
 from facemesh_ros.config import NodeConfig
-from facemesh_ros.errors import InputError
-from facemesh_ros.ros.companions import Companions
-from facemesh_ros.ros.diagnostics import Tally
-from facemesh_ros.ros.frames import Frame, FrameProcessor, ImageMessage
+from facemesh_ros.ros.frames import Frame, ImageMessage, Result
 from facemesh_ros.ros.input_watch import InputWatch
 from facemesh_ros.ros.inputs import Inputs
-from facemesh_ros.ros.latest import Latest
-from facemesh_ros.ros.outputs import Outputs
-from facemesh_ros.ros.throttle import Throttle
-from facemesh_ros.ros.timing import StageTimer
-
-CLOSE_S = 5.0
-"""The image at hand is waited for this long; a slow computer needs 1 s for one with many faces."""
-
-
-class StuckError(Exception):
-    """The work on an image does not end."""
+from facemesh_ros.ros.job import Job
+from facemesh_ros.ros.lane import Lane
 
 
 class Stream:
-    """Subscriptions that keep the newest image, and a thread that works on it, until :meth:`close`."""
+    """Subscriptions that hand over the newest image, and what is done with it. Its threads are others'."""
 
-    def __init__(
+    def __init__(self, lane: Lane) -> None:
+        """Take a camera that is configured; nothing is subscribed to yet."""
+        self._processor, self._companions = lane.ready
+        self._lane = lane
+        self._tally = lane.tally
+        self._is_finished = False
+        self._opened = ExitStack()
+        self.images: Job[Frame] = Job(
+            "image", self._process, lane.logger, self._tally.add_bad, self._tally.add_failed, lane.timer.now_s
+        )
+        """The work on an image."""
+        self.pictures: Job[Result] = Job("picture", self._show, lane.logger)
+        """The drawing of what came of it."""
+
+    def open(
         self,
         node: LifecycleNode,
         config: NodeConfig,
-        processor: FrameProcessor,
-        companions: Companions,
-        timer: StageTimer,
-        outputs: Outputs,
-        tally: Tally,
+        put_image: Callable[[Frame], bool],
+        put_picture: Callable[[Result], object],
+        no_cameras: Collection[str],
     ) -> None:
-        """Begin.
+        """Subscribe.
+
+        Args:
+            node: whose subscriptions they are.
+            config: the node's.
+            put_image: gets each image that :attr:`images` is to work on; returns whether it replaced another.
+            put_picture: gets what :attr:`pictures` is to draw, if anybody looks.
+            no_cameras: as :class:`InputWatch` has it.
 
         Raises:
-            ConfigError: a QoS override of the user's is no QoS. Whatever is raised, nothing is left behind.
+            ConfigError: a QoS override of the user's is no QoS. Whatever is raised, :meth:`abort` leaves nothing.
         """
-        self._logger = node.get_logger()
-        self._processor = processor
-        self._companions = companions
-        self._timer = timer
-        self._outputs = outputs
-        self._tally = tally
-        self._newest: Latest[Frame] = Latest()
-        self._throttle = Throttle()
-        self._began_s: float | None = None
-        self._is_closed = False
-        with ExitStack() as opened:
-            self._open(node, config, opened)
-            self._opened = opened.pop_all()
-        self._worker = threading.Thread(target=self._work, name="facemesh_worker", daemon=True)
-        self._worker.start()
+        self._put_image, self._put_picture = put_image, put_picture
+        lane, companions = self._lane, self._companions
+        on_depth = None if companions.depths is None else self._on_depth
+        self._inputs = Inputs(
+            node, config.input, self._on_image, self._on_info, self._on_mismatch, on_depth, lane.camera
+        )
+        self._opened.callback(self._inputs.close)
+        live = lambda: self._processor.config  # noqa: E731
+        self._watch = InputWatch(node, self._inputs, config, companions, live, lane.logger, no_cameras)
+        self._opened.callback(self._watch.close)
+        lane.outputs.open()
 
-    @property
-    def busy_s(self) -> float:
-        """How long the worker has been at work on the present image; 0 while it waits for one."""
-        began_s = self._began_s
-        return 0.0 if began_s is None else self._timer.now_s() - began_s
-
-    def close(self) -> None:
-        """Unsubscribe, finish the image at hand, and say that there are no faces any more.
-
-        Raises:
-            StuckError: that image is not finished after ``CLOSE_S``; what comes of it later is thrown away.
-        """
+    def unsubscribe(self) -> None:
+        """Let no further image in."""
         self._opened.close()
-        self._newest.close()
-        self._worker.join(CLOSE_S)
-        self._is_closed = True
-        self._outputs.publish_none(self._tally.skipped)
-        if self._worker.is_alive():
-            raise StuckError(f"the work on one image has taken {self.busy_s:.1f} s and does not end; it is abandoned")
 
-    def _open(self, node: LifecycleNode, config: NodeConfig, opened: ExitStack) -> None:
-        """Subscribe, and note in ``opened`` how to undo it."""
-        on_depth = None if self._companions.depths is None else self._on_depth
-        self._inputs = Inputs(node, config.input, self._on_image, self._on_info, self._on_mismatch, on_depth)
-        opened.callback(self._inputs.close)
-        live, warn = (lambda: self._processor.config), self._logger.warning
-        self._watch = InputWatch(node, self._inputs, config, self._companions, live, warn)
-        opened.callback(self._watch.close)
-        for subscription in self._companions.target.listen(node):
-            opened.callback(node.destroy_subscription, subscription)
-        self._outputs.open()
+    def finish(self, timeout_s: float) -> None:
+        """Let nothing further out, and say that there are no faces any more; wait until readers have it."""
+        self._is_finished = True
+        self._lane.outputs.publish_none(self._tally.skipped, timeout_s)
+
+    def abort(self) -> None:
+        """Leave nothing behind, however far :meth:`open` came."""
+        self.unsubscribe()
+        self.finish(timeout_s=0.0)
 
     def _on_image(self, message: ImageMessage) -> None:
         self._watch.image_arrived(message)
-        if self._newest.put(Frame(message, self._timer.now_s())):
+        if self._put_image(Frame(message, self._lane.timer.now_s())):
             self._tally.add_dropped()
 
     def _on_info(self, message: CameraInfo) -> None:
@@ -112,39 +96,20 @@ class Stream:
     def _on_mismatch(self, policy: str) -> None:
         self._watch.mismatched(policy)
 
-    def _work(self) -> None:
-        """Take image after image; no image ends the thread."""
-        while (frame := self._newest.take()) is not None:
-            self._survive(frame)
-
-    def _survive(self, frame: Frame) -> None:
-        """Work on one image; whatever is wrong with it or with us is counted and said, and the thread lives on."""
-        self._began_s = self._timer.now_s()
-        try:
-            self._process(frame)
-        except InputError as error:
-            self._tally.add_bad()
-            if self._is_due(error):
-                self._logger.warning(f"image skipped: {error}")
-        except Exception as error:
-            self._tally.add_failed()
-            if self._is_due(error):
-                self._logger.error(f"image skipped because of an error in this node:\n{traceback.format_exc()}")
-        finally:
-            self._began_s = None
-
-    def _is_due(self, error: Exception) -> bool:
-        """Tell whether to speak of an error: those raised by one line of code are of one kind."""
-        origin = traceback.extract_tb(error.__traceback__)[-1]
-        return self._throttle.is_due((origin.filename, origin.lineno))
-
     def _process(self, frame: Frame) -> None:
         result = self._processor.process(frame, self._tally.skipped)
-        if self._is_closed:
+        if self._is_finished:
             return
         if result is None:
             self._tally.add_dropped()
             return
-        self._outputs.publish(result)
+        self._lane.outputs.publish(result)
         disagreeing = sum(face.pose is not None and face.pose.scale_disagrees for face in result.faces)
-        self._tally.add_frame(len(result.faces), 1e3 * (self._timer.now_s() - frame.arrived_s), disagreeing)
+        latency_ms = 1e3 * (self._lane.timer.now_s() - frame.arrived_s)
+        self._tally.add_frame(len(result.faces), latency_ms, disagreeing)
+        if self._lane.outputs.wants_pictures:
+            self._put_picture(result)
+
+    def _show(self, result: Result) -> None:
+        if not self._is_finished:
+            self._lane.outputs.publish_pictures(result)

@@ -6,12 +6,26 @@ from array import array
 from collections.abc import Mapping
 
 import numpy as np
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
 
 from facemesh_ros.msg import FacePointGroup, FaceTopology
-from facemesh_ros.topology import ALL_POINTS, SURFACE_POINTS, Indices, Topology
+from facemesh_ros.topology import ALL_POINTS, SURFACE_POINTS, Indices, Topology, face_topology
 
 POINT_COUNTS = {"mesh": SURFACE_POINTS, "attention": ALL_POINTS, "landmarker": ALL_POINTS}
 """``mesh.network`` → points of its meshes."""
+
+
+class TopologyTopic:
+    """The topic on which the connectivity is found by whoever comes, in every state of the node."""
+
+    def __init__(self, node: Node) -> None:
+        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self._publisher = node.create_publisher(FaceTopology, "~/topology", latched)
+
+    def publish(self, network: str) -> None:
+        """Latch the connectivity of the meshes of a landmark network."""
+        self._publisher.publish(topology_message(face_topology(POINT_COUNTS[network])))
 
 
 def topology_message(topology: Topology) -> FaceTopology:

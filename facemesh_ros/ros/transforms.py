@@ -33,9 +33,10 @@ _STEEPEST = 1e-6
 """Sine between a gaze and the head's z below which the gaze does not tell where right and down are."""
 
 
-def frames_of(id_prefix: str) -> Callable[[str], object]:
-    """Return what tells whether a frame may be one that a node with this ``id_prefix`` publishes."""
-    return re.compile(rf"({'|'.join(KINDS)})_{id_prefix or f'{PREFIX}?'}[0-9]+").fullmatch
+def frames_of(*id_prefixes: str) -> Callable[[str], object]:
+    """Return what tells whether a frame may be one that a node with these prefixes of ids publishes."""
+    prefixes = "|".join(prefix or f"{PREFIX}?" for prefix in id_prefixes)
+    return re.compile(rf"({'|'.join(KINDS)})_({prefixes})[0-9]+").fullmatch
 
 
 @dataclass(frozen=True)

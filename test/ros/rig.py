@@ -148,7 +148,7 @@ class Rig:
         overrides = [Parameter(name, value=value) for name, value in (parameters or {}).items()]
         arguments = ["--ros-args", *(word for rule in remap for word in ("-r", rule))] if remap else None
         node = FaceMeshNode(
-            self.make_mesher if make_mesher is None else make_mesher,
+            lambda *_: self.make_mesher if make_mesher is None else make_mesher,
             context=self.context,
             parameter_overrides=overrides,
             cli_args=arguments,

@@ -16,6 +16,8 @@ from facemesh_ros.ros.companions import Companions
 from facemesh_ros.ros.depths import Depths
 from facemesh_ros.ros.diagnostics import Tally
 from facemesh_ros.ros.encodings import decode_depth
+from facemesh_ros.ros.target import Target
+from facemesh_ros.ros.transforms import frames_of
 
 pytestmark = pytest.mark.ros
 
@@ -123,14 +125,14 @@ def test_an_image_for_which_no_depth_came_is_counted(depths, tally):
 
 def test_the_tolerance_is_that_of_the_parameter():
     config = NodeConfig.from_dotted({"depth.enabled": True, "depth.tolerance_s": 0.02})
-    depths = Companions.of(config, Tally(), print).depths
+    depths = Companions.of(config, Tally(), print, Target("", print, frames_of(""))).depths
     depths.put(depth_message(1.0, DEPTH_M))
     assert depths.partner_of(stamp(0.985)) is not None
     assert depths.partner_of(stamp(0.975)) is None
 
 
 def test_nobody_asks_for_depth_that_is_not_subscribed_to():
-    assert Companions.of(NodeConfig(), Tally(), print).depths is None
+    assert Companions.of(NodeConfig(), Tally(), print, Target("", print, frames_of(""))).depths is None
 
 
 def test_an_empty_depth_is_refused():

@@ -128,7 +128,7 @@ def test_faces_of_which_depth_and_assumption_disagree_are_counted(rig):
     images.publish(image_message(1.0))
     rig.until(lambda: arrays, "faces")
     rig.until(lambda: any(values(made.status[0])["scale disagrees"] == "2" for made in heard), "diagnostics")
-    assert node._tally.report(1.0).frames == 1
+    assert node._lanes[0].tally.report(1.0).frames == 1
 
 
 def test_simulated_time_without_a_clock_stops_neither_faces_nor_reports(rig):

@@ -183,7 +183,7 @@ def read_a_face(rig, networks, face_rgb):
         info = info_from_camera(Camera.from_fov((640, 480), np.radians(60.0)))
         info.header = image_message(1.0).header
         infos.publish(info)
-        rig.until(lambda: rig.nodes[0]._companions.cameras._messages, "camera_info")
+        rig.until(lambda: rig.nodes[0]._lanes[0].ready[1].cameras._messages, "camera_info")
         images.publish(image_message(1.0, face_rgb))
         rig.until(lambda: arrays, "faces")
         rig.until(lambda: readings[0].says(r"mouth \d"), f"a face in {command[0]}: {readings[0].lines}")

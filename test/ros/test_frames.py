@@ -17,7 +17,9 @@ from facemesh_ros.errors import InputError
 from facemesh_ros.ros.companions import Companions
 from facemesh_ros.ros.diagnostics import Tally
 from facemesh_ros.ros.frames import Frame, FrameProcessor
+from facemesh_ros.ros.target import Target
 from facemesh_ros.ros.timing import StageTimer
+from facemesh_ros.ros.transforms import frames_of
 from facemesh_ros.types import Camera
 
 pytestmark = pytest.mark.ros
@@ -41,7 +43,7 @@ def mesher(timer):
 @pytest.fixture
 def process(mesher, timer, warnings):
     """Return a processor's method that takes stamps."""
-    companions = Companions.of(NodeConfig(), Tally(), warnings.append)
+    companions = Companions.of(NodeConfig(), Tally(), warnings.append, Target("", print, frames_of("")))
     processor = FrameProcessor(mesher, timer, companions, warnings.append)
 
     def at(*stamps_s):
@@ -136,7 +138,7 @@ class WaitingCameras:
 def processor_with(cameras, depths=None, **parameters):
     timer = StageTimer(cameras.clock_s)
     mesher = FakeMesher(Config.from_dotted(parameters), timer.stage)
-    companions = replace(Companions.of(NodeConfig(), Tally(), print), cameras=cameras)
+    companions = replace(Companions.of(NodeConfig(), Tally(), print, Target("", print, frames_of(""))), cameras=cameras)
     companions = companions if depths is None else replace(companions, depths=depths)
     return FrameProcessor(mesher, timer, companions, lambda _: None), mesher
 

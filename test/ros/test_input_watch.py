@@ -41,7 +41,7 @@ def impatient(rig, **parameters):
 
 def looked(node, times):
     """Return a condition: the watch has looked so many times more."""
-    watch = node._stream._watch
+    watch = node._streams._streams[0]._watch
     goal = watch._looks + times
     return lambda: watch._looks >= goal
 
@@ -75,14 +75,17 @@ def test_the_advised_arguments_lead_to_the_topic(rig, said, message_type, topic,
     given = {flag: [word for before, word in pairwise(words) if before == flag] for flag in ("-r", "-p")}
     parameters = dict(word.split(":=") for word in given["-p"])
     node = rig.node({"input.transport": transport} | parameters, remap=given["-r"])
-    assert (node._stream._inputs.topics.image, node._stream._inputs.message_type) == (topic, message_type)
+    assert (node._streams._streams[0]._inputs.topics.image, node._streams._streams[0]._inputs.message_type) == (
+        topic,
+        message_type,
+    )
 
 
 def test_a_qos_mismatch_is_said_at_once(rig, said):
     node = rig.node({"input.reliability": "reliable", "input.patience_s": 3600.0})
     rig.publisher(Image, "/image", BEST_EFFORT, connected=False)
     rig.until(lambda: "input.reliability to best_effort or auto" in said(), "a warning")
-    assert node._stream._watch._looks == 0
+    assert node._streams._streams[0]._watch._looks == 0
 
 
 @pytest.fixture
@@ -185,9 +188,9 @@ def test_distortion_of_rectified_images_is_said(rig, said, ticking):
 
 def test_a_disabled_node_does_not_watch(rig):
     node = impatient(rig)
-    watch = node._stream._watch
-    node._close_stream()
-    assert node._stream is None
+    watch = node._streams._streams[0]._watch
+    node._close_streams()
+    assert node._streams is None
     assert watch._timer not in list(node.timers)
 
 
@@ -196,11 +199,12 @@ class Watched:
 
     def __init__(self, rig, has_depth=False, **config):
         self.warned, self.live = [], Config()
+        logger = SimpleNamespace(warning=self.warned.append, info=rig.tester.get_logger().info)
         settings = NodeConfig(input=InputConfig(patience_s=3600.0, **config))
         self.cameras, self.depths = (SimpleNamespace(paired=0, lag_s=None) for _ in range(2))
         companions = Companions(self.cameras, self.depths if has_depth else None, None)
         self.inputs = Inputs(rig.tester, settings.input, lambda _: None, lambda _: None, lambda _: None)
-        self.watch = InputWatch(rig.tester, self.inputs, settings, companions, lambda: self.live, self.warned.append)
+        self.watch = InputWatch(rig.tester, self.inputs, settings, companions, lambda: self.live, logger)
 
     def window(self, images=0, infos=0, paired=0, twins=0, depths=0, depths_paired=0):
         """Pass a window in which so many messages arrive; return whether the twin was listened to in it."""

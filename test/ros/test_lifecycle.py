@@ -67,8 +67,8 @@ def test_ids_go_on_after_a_clean_up_and_after_an_error(rig, monkeypatch):
     assert node.start()
     assert rig.mesher.first_id == 5
     rig.mesher.next_id = 9
-    close = node._stream.close
-    monkeypatch.setattr(node._stream, "close", lambda: (close(), 1 / 0))
+    close = node._streams.close
+    monkeypatch.setattr(node._streams, "close", lambda: (close(), 1 / 0))
     node.trigger_deactivate()
     assert state_of(rig) == "unconfigured"
     assert node.start()
@@ -118,7 +118,7 @@ def test_a_new_activation_counts_from_zero_and_knows_no_tracks(rig):
     unreadable = image_message(0.0)
     unreadable.encoding = "bgr7"
     images.publish(unreadable)
-    rig.until(lambda: node._tally.skipped, "an image to be skipped")
+    rig.until(lambda: node._lanes[0].tally.skipped, "an image to be skipped")
     node.trigger_deactivate()
     assert rig.mesher.resets == 1
     node.trigger_activate()
@@ -159,7 +159,7 @@ def publish_and_get_stuck(rig):
 
 def test_deactivation_waits_for_the_image_at_hand_and_the_empty_array_comes_last(rig):
     node, arrays = publish_and_get_stuck(rig)
-    worker, mesher = node._stream._worker, rig.mesher
+    (worker,), mesher = node._streams._images._threads, rig.mesher
     join = worker.join
     worker.join = lambda timeout_s: (mesher.may_work.set(), join(timeout_s))
     assert node.trigger_deactivate() == TransitionCallbackReturn.SUCCESS
@@ -169,9 +169,9 @@ def test_deactivation_waits_for_the_image_at_hand_and_the_empty_array_comes_last
 
 
 def test_an_image_without_end_is_abandoned_and_the_node_can_begin_anew(rig, monkeypatch, capfd):
-    monkeypatch.setattr("facemesh_ros.ros.stream.CLOSE_S", 0.0)
+    monkeypatch.setattr("facemesh_ros.ros.streams.CLOSE_S", 0.0)
     node, arrays = publish_and_get_stuck(rig)
-    worker, mesher = node._stream._worker, rig.mesher
+    (worker,), mesher = node._streams._images._threads, rig.mesher
     assert node.trigger_deactivate() == TransitionCallbackReturn.ERROR
     assert "does not end" in capfd.readouterr().err
     assert state_of(rig) == "unconfigured"
@@ -186,7 +186,7 @@ def test_an_image_without_end_is_abandoned_and_the_node_can_begin_anew(rig, monk
 
 
 def test_disabling_a_node_that_is_stuck_is_answered(rig, monkeypatch):
-    monkeypatch.setattr("facemesh_ros.ros.stream.CLOSE_S", 0.0)
+    monkeypatch.setattr("facemesh_ros.ros.streams.CLOSE_S", 0.0)
     publish_and_get_stuck(rig)
     answer = rig.call(SetBool, "/facemesh_node/enable", SetBool.Request(data=False))
     assert not answer.success
@@ -196,7 +196,7 @@ def test_disabling_a_node_that_is_stuck_is_answered(rig, monkeypatch):
 
 def test_a_node_that_is_destroyed_takes_its_worker_along(rig):
     node = rig.node()
-    worker = node._stream._worker
+    (worker,) = node._streams._images._threads
     rig.executor.remove_node(node)
     rig.nodes.remove(node)
     node.destroy_node()

@@ -48,7 +48,7 @@ def seen(rig, networks, face_rgb):
     infos = rig.publisher(CameraInfo, "/camera_info")
     depths = rig.publisher(Image, "/depth", RELIABLE)
     images = rig.publisher(Image, "/image", RELIABLE)
-    companions = rig.nodes[0]._companions
+    companions = rig.nodes[0]._lanes[0].ready[1]
 
     def show(seconds, info, depth=None):
         infos.publish(info)
@@ -147,10 +147,10 @@ def test_bad_depth_is_counted_and_said_and_the_image_goes_through(rig, capfd):
     node = rig.node({"depth.enabled": True, "camera.assume_fov_deg": 60.0})
     arrays, images, depths = rig.faces(), rig.publisher(Image, "/image"), rig.publisher(Image, "/depth")
     depths.publish(depth_message(1.0, np.ones((5, 5), np.float32)))
-    rig.until(lambda: node._companions.depths._messages, "depth")
+    rig.until(lambda: node._lanes[0].ready[1].depths._messages, "depth")
     images.publish(image_message(1.0))
     rig.until(lambda: arrays, "faces")
-    assert (rig.mesher.depths, node._tally.report(1.0).bad_depth) == ([None], 1)
+    assert (rig.mesher.depths, node._lanes[0].tally.report(1.0).bad_depth) == ([None], 1)
     assert "depth skipped: depth has 5x5 px" in capfd.readouterr().err
 
 
@@ -166,7 +166,7 @@ def test_of_rectified_images_p_counts(rig, parameters, focal_px):
     info = info_message(1.0)
     info.p = [70.0, 0.0, 30.0, 0.0, 0.0, 70.0, 20.0, 0.0, 0.0, 0.0, 1.0, 0.0]
     infos.publish(info)
-    rig.until(lambda: node._companions.cameras._messages, "camera_info")
+    rig.until(lambda: node._lanes[0].ready[1].cameras._messages, "camera_info")
     images.publish(image_message(1.0))
     rig.until(lambda: rig.mesher.cameras, "an image")
     assert rig.mesher.cameras[0].matrix[0, 0] == focal_px
@@ -179,7 +179,7 @@ def test_every_change_of_the_calibration_is_followed(rig):
         info = info_message(seconds)
         info.k[0] = focal
         infos.publish(info)
-        rig.until(lambda seconds=seconds: len(node._companions.cameras._messages) == seconds, "camera_info")
+        rig.until(lambda seconds=seconds: len(node._lanes[0].ready[1].cameras._messages) == seconds, "camera_info")
         images.publish(image_message(seconds))
         rig.until(lambda seconds=seconds: len(rig.mesher.cameras) == seconds, "an image")
     assert [camera.matrix[0, 0] for camera in rig.mesher.cameras] == [60.0, 90.0]

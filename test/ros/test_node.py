@@ -87,7 +87,7 @@ def test_a_bad_image_is_counted_and_said_and_the_next_one_works(rig, fields, cap
     node = rig.node()
     arrays, images = rig.faces(), rig.publisher(Image, "/image")
     images.publish(spoilt(fields))
-    rig.until(lambda: node._tally.skipped, "a bad image")
+    rig.until(lambda: node._lanes[0].tally.skipped, "a bad image")
     images.publish(image_message(2.0))
     rig.until(lambda: arrays, "faces")
     assert (stamps(arrays), arrays[0].dropped) == ([2.0], 1)
@@ -100,7 +100,7 @@ def test_an_error_of_our_own_is_logged_with_its_traceback_and_the_next_image_wor
     arrays, images = rig.faces(), rig.publisher(Image, "/image")
     rig.mesher.error = ZeroDivisionError("a bug")
     images.publish(image_message(1.0))
-    rig.until(lambda: node._tally.skipped, "an image on which the node fails")
+    rig.until(lambda: node._lanes[0].tally.skipped, "an image on which the node fails")
     rig.mesher.error = None
     images.publish(image_message(2.0))
     rig.until(lambda: arrays, "faces")
@@ -111,7 +111,7 @@ def test_an_error_of_our_own_is_logged_with_its_traceback_and_the_next_image_wor
 
 def test_errors_of_two_kinds_are_both_said_and_each_once(rig, capfd):
     rig.node()
-    images, tally = rig.publisher(Image, "/image", RELIABLE), rig.nodes[0]._tally
+    images, tally = rig.publisher(Image, "/image", RELIABLE), rig.nodes[0]._lanes[0].tally
     bad = [{"encoding": "bgr7"}, {"encoding": "bgr7"}, {"step": 5}]
     for count, fields in enumerate(bad, start=1):
         images.publish(spoilt(fields))
@@ -133,7 +133,7 @@ def test_images_may_change_their_size(rig):
 def test_an_image_slightly_older_than_the_one_before_is_skipped_and_counted(rig):
     rig.node()
     arrays, images = rig.faces(), rig.publisher(Image, "/image", RELIABLE)
-    tally = rig.nodes[0]._tally
+    tally = rig.nodes[0]._lanes[0].tally
     for second, frames in ((10.033, (1, 0)), (10.0329, (1, 1)), (10.066, (2, 1))):
         images.publish(image_message(second))
         rig.until(lambda frames=frames: (tally._frames, tally.skipped) == frames, "the image to be dealt with")
@@ -150,7 +150,7 @@ def test_the_newest_image_wins_and_the_skipped_ones_are_counted(rig):
     node = rig.nodes[0]
     for second in (2.0, 3.0, 4.0):
         images.publish(image_message(second))
-    rig.until(lambda: node._tally.skipped == 2, "two images to be overwritten")
+    rig.until(lambda: node._lanes[0].tally.skipped == 2, "two images to be overwritten")
     rig.mesher.may_work.set()
     rig.until(lambda: len(arrays) == 2, "two arrays")
     assert stamps(arrays) == [1.0, 4.0]
@@ -172,7 +172,7 @@ def test_the_camera_is_the_one_with_the_same_stamp(rig):
     arrays, images = rig.faces(), rig.publisher(Image, "/image")
     infos = rig.publisher(CameraInfo, "/camera_info")
     infos.publish(info_message(1.0))
-    rig.until(lambda: rig.nodes[0]._companions.cameras._messages, "camera_info")
+    rig.until(lambda: rig.nodes[0]._lanes[0].ready[1].cameras._messages, "camera_info")
     for number, second in enumerate((1.0, 2.0), start=1):
         images.publish(image_message(second))
         rig.until(lambda number=number: len(arrays) == number, "faces")

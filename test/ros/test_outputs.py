@@ -46,7 +46,7 @@ def test_nothing_is_taken_back_where_nothing_was_said(rig):
 
 
 def test_faces_are_taken_back_once(rig):
-    outputs, recorder = rig.node()._outputs, Recorder()
+    outputs, recorder = rig.node()._lanes[0].outputs, Recorder()
     outputs._faces = recorder
     outputs._last = array_message((), image_message(5.0).header, (64, 48), {}, 0)
     outputs.publish_none(dropped=3)

@@ -19,6 +19,7 @@ TYPES = {
     int: ParameterType.PARAMETER_INTEGER,
     float: ParameterType.PARAMETER_DOUBLE,
     str: ParameterType.PARAMETER_STRING,
+    tuple: ParameterType.PARAMETER_STRING_ARRAY,
 }
 every_tunable = pytest.mark.parametrize("tunable", TUNABLES.values(), ids=TUNABLES.keys())
 
@@ -31,7 +32,8 @@ def set_parameters(node, **changes):
 
 
 def values(node):
-    return {name: node.get_parameter(name).value for name in TUNABLES}
+    got = {name: node.get_parameter(name).value for name in TUNABLES}
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in got.items()}
 
 
 @every_tunable
@@ -47,7 +49,7 @@ def test_a_descriptor_says_all_that_is_known(tunable):
 
 
 def test_only_what_is_read_at_the_start_is_read_only():
-    assert [name for name, tunable in TUNABLES.items() if descriptor(tunable).read_only] == ["autostart"]
+    assert [name for name, tunable in TUNABLES.items() if descriptor(tunable).read_only] == ["autostart", "cameras"]
 
 
 def test_every_tunable_is_declared_with_its_default(rig):

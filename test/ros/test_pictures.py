@@ -11,6 +11,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from facemesh_ros.draw import draw_faces
 from facemesh_ros.ros import pictures
+from facemesh_ros.ros.camera_name import UNNAMED
 from facemesh_ros.ros.convert import compressed_rgb, image_rgb
 from facemesh_ros.ros.pictures import jpeg_message, own_topics
 
@@ -65,7 +66,7 @@ def test_the_compressed_image_alone_is_made_for_its_subscriber(rig, drawings):
     node = rig.node({"input.reliability": "reliable"})
     images, compressed = rig.publisher(Image, "/image", RELIABLE), rig.collect(CompressedImage, COMPRESSED)
     sent = []
-    (topic,) = node._outputs._pictures._topics
+    (topic,) = node._lanes[0].outputs._pictures._topics
     topic._raw.publish = sent.append
     images.publish(image_message(1.0))
     rig.until(lambda: compressed, "the compressed image")
@@ -87,7 +88,7 @@ def test_axes_are_drawn_by_the_camera_of_the_image(rig, drawings):
     images, shown = rig.publisher(Image, "/image", RELIABLE), rig.collect(Image, DEBUG)
     infos = rig.publisher(CameraInfo, "/camera_info")
     infos.publish(info_message(1.0))
-    rig.until(lambda: rig.nodes[0]._companions.cameras._messages, "camera_info")
+    rig.until(lambda: rig.nodes[0]._lanes[0].ready[1].cameras._messages, "camera_info")
     for number, second in enumerate((1.0, 2.0), start=1):
         images.publish(image_message(second))
         rig.until(lambda number=number: len(shown) == number, "the image")
@@ -102,4 +103,4 @@ def test_the_compressed_image_follows_the_remapping_of_the_raw_one(rig, drawings
     raw, compressed = rig.collect(Image, "/look"), rig.collect(CompressedImage, "/look/compressed")
     images.publish(image_message(1.0))
     rig.until(lambda: raw and compressed, "both images")
-    assert {"/look", "/look/compressed"} < own_topics(node)
+    assert {"/look", "/look/compressed"} < own_topics(node, [UNNAMED])

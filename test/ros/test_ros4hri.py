@@ -13,6 +13,7 @@ pytest.importorskip("facemesh_ros.msg", reason="the messages are not built: make
 
 from rig import a_face, image_message
 
+from facemesh_ros.ros.crowd import Crowd
 from facemesh_ros.ros.ros4hri import Ros4HriBridge
 from facemesh_ros.types import Gaze
 
@@ -72,7 +73,7 @@ def header(seconds=1.0):
 
 
 def opened(node, said=None, robot_is_target=True):
-    bridge = Ros4HriBridge(node, [].append if said is None else said.append)
+    bridge = Ros4HriBridge(node, [].append if said is None else said.append, Crowd())
     bridge.open(True, robot_is_target)
     return bridge
 
@@ -104,7 +105,7 @@ def test_without_hri_msgs_it_says_so_and_publishes_nothing(monkeypatch):
 
 def test_it_is_silent_where_it_is_not_wanted(hri_msgs):
     node, said = Node(), []
-    bridge = Ros4HriBridge(node, said.append)
+    bridge = Ros4HriBridge(node, said.append, Crowd())
     bridge.open(False, robot_is_target=True)
     bridge.publish(faces(1), header(), PICTURE)
     bridge.close()
@@ -192,7 +193,7 @@ def test_the_node_tells_of_gazes_at_the_robot_while_the_camera_is_the_target(
 
 def test_ids_may_have_another_prefix(hri_msgs):
     node = Node()
-    bridge = Ros4HriBridge(node, [].append)
+    bridge = Ros4HriBridge(node, [].append, Crowd())
     bridge.open(True, robot_is_target=True, prefix="left_")
     (one,) = faces(1)
     bridge.publish((replace(one, gaze=LOOKING),), header(), PICTURE)
@@ -249,7 +250,7 @@ def test_without_hri_msgs_tf_bears_the_ids_of_the_messages_with_their_prefix(rig
 
 def test_without_pictures_no_face_has_a_topic_of_one(hri_msgs):
     node = Node()
-    bridge = Ros4HriBridge(node, [].append)
+    bridge = Ros4HriBridge(node, [].append, Crowd())
     bridge.open(True, robot_is_target=True, with_pictures=False)
     bridge.publish(faces(1), header(), PICTURE)
     of_face = {topic.rpartition("/")[2] for topic in node.present if "/f1/" in topic}

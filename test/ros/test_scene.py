@@ -51,14 +51,16 @@ def shown(rig, request):
         count = len(arrays) + 1
         images.publish(image_message(float(count)))
         rig.until(lambda: len(arrays) == count, "faces")
-        rig.until(lambda: node._stream is None or not node._stream.busy_s, "the node to be done")
+        rig.until(lambda: node._streams is None or not any(node._streams.busy_s), "the node to be done")
 
     return show
 
 
 def test_a_viewer_gets_what_is_there_and_is_told_what_leaves(rig, shown):
     markers = rig.collect(MarkerArray, MARKERS)
-    rig.until(lambda: rig.nodes[0]._outputs._scene._markers.get_subscription_count(), "the node to see the viewer")
+    rig.until(
+        lambda: rig.nodes[0]._lanes[0].outputs._scene._markers.get_subscription_count(), "the node to see the viewer"
+    )
     shown(metric(1), metric(2))
     shown(metric(2))
     shown()
@@ -72,7 +74,7 @@ def test_a_viewer_gets_what_is_there_and_is_told_what_leaves(rig, shown):
 
 def test_all_is_taken_back_when_the_node_is_deactivated(rig, shown):
     markers, clouds = rig.collect(MarkerArray, MARKERS), rig.collect(PointCloud2, POINTS)
-    outputs = rig.nodes[0]._outputs._scene
+    outputs = rig.nodes[0]._lanes[0].outputs._scene
     rig.until(lambda: outputs._markers.get_subscription_count() and outputs._points.get_subscription_count(), "viewers")
     shown(metric())
     rig.nodes[0].trigger_deactivate()
@@ -84,7 +86,9 @@ def test_all_is_taken_back_when_the_node_is_deactivated(rig, shown):
 
 def test_a_new_stream_begins_with_the_deletion_of_all(rig, shown):
     markers = rig.collect(MarkerArray, MARKERS)
-    rig.until(lambda: rig.nodes[0]._outputs._scene._markers.get_subscription_count(), "the node to see the viewer")
+    rig.until(
+        lambda: rig.nodes[0]._lanes[0].outputs._scene._markers.get_subscription_count(), "the node to see the viewer"
+    )
     shown(metric())
     for data in (False, True):
         assert rig.call(SetBool, "/facemesh_node/enable", SetBool.Request(data=data)).success
@@ -105,7 +109,7 @@ def test_nothing_is_made_while_nobody_listens(rig, shown):
 
 def test_markers_can_be_switched_off_while_running(rig, shown):
     markers, node = rig.collect(MarkerArray, MARKERS), rig.nodes[0]
-    rig.until(lambda: node._outputs._scene._markers.get_subscription_count(), "the node to see the viewer")
+    rig.until(lambda: node._lanes[0].outputs._scene._markers.get_subscription_count(), "the node to see the viewer")
     shown(metric())
     assert node.set_parameters([Parameter("markers.enabled", value=False)])[0].successful
     shown(metric())
@@ -119,7 +123,7 @@ def test_markers_can_be_switched_off_while_running(rig, shown):
 
 def test_the_surface_can_be_made_plain_while_running(rig, shown):
     markers, node = rig.collect(MarkerArray, MARKERS), rig.nodes[0]
-    rig.until(lambda: node._outputs._scene._markers.get_subscription_count(), "the node to see the viewer")
+    rig.until(lambda: node._lanes[0].outputs._scene._markers.get_subscription_count(), "the node to see the viewer")
     shown(metric())
     assert node.set_parameters([Parameter("markers.surface", value="plain")])[0].successful
     shown(metric())
@@ -131,7 +135,9 @@ def test_the_surface_can_be_made_plain_while_running(rig, shown):
 @pytest.mark.parametrize("shown", [{"privacy.mode": "numbers"}, {"privacy.mode": "blur"}], indirect=True)
 def test_where_pixels_must_not_leave_the_surface_is_plain(rig, shown):
     markers = rig.collect(MarkerArray, MARKERS)
-    rig.until(lambda: rig.nodes[0]._outputs._scene._markers.get_subscription_count(), "the node to see the viewer")
+    rig.until(
+        lambda: rig.nodes[0]._lanes[0].outputs._scene._markers.get_subscription_count(), "the node to see the viewer"
+    )
     shown(metric())
     rig.until(lambda: markers, "markers")
     assert [len(m.colors) for m in markers[0].markers if m.ns == "surface"] == [0]
@@ -151,7 +157,7 @@ def test_message_tf_markers_and_points_of_a_real_face_agree(rig, networks, face_
     node = rig.node({"input.reliability": "reliable"}, FaceMesher)
     arrays, tf = rig.faces(), rig.collect(TFMessage, "/tf")
     markers, clouds = rig.collect(MarkerArray, MARKERS), rig.collect(PointCloud2, POINTS)
-    outputs = node._outputs
+    outputs = node._lanes[0].outputs
     publishers = (outputs._tf, outputs._scene._markers, outputs._scene._points)
     rig.until(
         lambda: all(publisher.get_subscription_count() for publisher in publishers), "the node to see its readers"
@@ -159,7 +165,7 @@ def test_message_tf_markers_and_points_of_a_real_face_agree(rig, networks, face_
     info = info_from_camera(Camera.from_fov((640, 480), np.radians(60.0)))
     info.header = image_message(3.5).header
     rig.publisher(CameraInfo, "/camera_info").publish(info)
-    rig.until(lambda: node._companions.cameras._messages, "camera_info")
+    rig.until(lambda: node._lanes[0].ready[1].cameras._messages, "camera_info")
     rig.publisher(Image, "/image", RELIABLE).publish(image_message(3.5, face_rgb))
     rig.until(lambda: all((arrays, tf, markers, clouds)), "all that is said of the image")
     (face,), by_name = arrays[0].faces, {marker.ns: marker for marker in markers[0].markers}

@@ -68,7 +68,7 @@ def focus_m(messages):
 def test_a_target_that_was_fixed_before_the_node_came_is_known_to_it(rig):
     rig.publisher(TFMessage, "/tf_static", LATCHED, connected=False).publish(tf_of(in_camera("screen", 0.5)))
     node = rig.node({"attention.target_frame": "screen", "input.reliability": "reliable"})
-    rig.until(lambda: node._companions.target._tree._fixed, "the transform")
+    rig.until(lambda: node._lanes[0].ready[1].target._tree._fixed, "the transform")
     images, arrays = rig.publisher(Image, "/image", RELIABLE), rig.faces()
     images.publish(image_message(1.0))
     rig.until(lambda: arrays, "faces")
@@ -79,7 +79,7 @@ def test_a_moving_target_is_where_it_is_at_the_images_time_and_the_focus_lies_be
     node, images, tf = watching
     moving = rig.publisher(TFMessage, "/tf", RELIABLE)
     moving.publish(tf_of(in_camera("screen", 0.3, seconds=1.0), in_camera("screen", 0.5, seconds=1.1)))
-    tree = node._companions.target._tree
+    tree = node._lanes[0].ready[1].target._tree
     rig.until(lambda: "screen" in tree._moving and len(tree._moving["screen"]._links) == 2, "the transforms")
     images.publish(image_message(1.05))
     rig.until(lambda: "focus_1" in children(tf), "TF of the face")
@@ -102,7 +102,7 @@ def test_a_transform_that_is_none_stops_no_image(rig, capfd):
     node = rig.node({"attention.target_frame": "screen"})
     arrays, images, moving = rig.faces(), rig.publisher(Image, "/image"), rig.publisher(TFMessage, "/tf", RELIABLE)
     moving.publish(tf_of(in_camera("screen", float("nan")), in_camera("lamp", 1.0)))
-    rig.until(lambda: node._companions.target._tree._moving, "the transforms")
+    rig.until(lambda: node._lanes[0].ready[1].target._tree._moving, "the transforms")
     images.publish(image_message(1.0))
     rig.until(lambda: arrays, "faces")
     assert rig.mesher.targets == [TargetPlace.UNKNOWN]
@@ -114,7 +114,7 @@ def test_the_nodes_own_frames_do_not_come_in_again(rig, watching):
     images.publish(image_message(1.0))
     rig.until(lambda: tf, "TF of the face")
     rig.publisher(TFMessage, "/tf", RELIABLE).publish(tf_of(in_camera("screen", 0.3)))
-    tree = node._companions.target._tree
+    tree = node._lanes[0].ready[1].target._tree
     rig.until(lambda: tree._moving, "a transform")
     assert tree._moving.keys() == {"screen"}
 

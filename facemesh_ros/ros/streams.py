@@ -1,0 +1,118 @@
+"""All cameras at work, from activation to deactivation, by workers that they share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import partial
+
+from rclpy.lifecycle import LifecycleNode
+
+from facemesh_ros.config import NodeConfig
+from facemesh_ros.ros.frames import Frame, Result
+from facemesh_ros.ros.inputs import Topics
+from facemesh_ros.ros.lane import Lane
+from facemesh_ros.ros.pictures import own_topics
+from facemesh_ros.ros.stream import Stream
+from facemesh_ros.ros.target import Target
+from facemesh_ros.ros.workers import Workers
+
+CLOSE_S = 5.0
+"""The images at hand are waited for this long; a slow computer needs 1 s for one with many faces."""
+STUCK_S = 5.0
+"""A worker that is at one image for longer holds up the other cameras no more: another worker takes its place."""
+ACKNOWLEDGED_S = 0.5
+"""The last messages are waited for this long in all, until readers have them."""
+
+
+class StuckError(Exception):
+    """The work on an image does not end."""
+
+
+class Streams:
+    """A stream for each camera, and two groups of workers: those that find faces, and those that draw them.
+
+    Drawing costs more than the next image can wait, and whoever looks can miss a picture.
+    """
+
+    def __init__(self, node: LifecycleNode, lanes: Sequence[Lane], config: NodeConfig, target: Target) -> None:
+        """Subscribe to the images of all cameras, and begin.
+
+        Raises:
+            ConfigError: a QoS override of the user's is no QoS. Whatever is raised, nothing is left behind.
+        """
+        self._lanes = lanes
+        self._streams = [Stream(lane) for lane in lanes]
+        count = worker_count(config.workers, len(lanes), lanes[0].ready[0].device)
+        with ExitStack() as opened:
+            self._pictures: Workers[Result] = Workers(
+                "facemesh_pictures", [stream.pictures for stream in self._streams], count
+            )
+            opened.callback(self._pictures.close, CLOSE_S)
+            self._images: Workers[Frame] = Workers(
+                "facemesh_worker", [stream.images for stream in self._streams], count
+            )
+            opened.callback(self._images.close, CLOSE_S)
+            self._targets = ExitStack()
+            opened.callback(self._targets.close)
+            for subscription in target.listen(node):
+                self._targets.callback(node.destroy_subscription, subscription)
+            for number, stream in enumerate(self._streams):
+                opened.callback(stream.abort)
+                puts = partial(self._images.put, number), partial(self._pictures.put, number)
+                stream.open(node, config, *puts, self._no_cameras(node, config, number))
+            opened.pop_all()
+
+    @property
+    def busy_s(self) -> list[float]:
+        """How long each camera's present image has been worked on; 0 while there is none."""
+        return [stream.images.busy_s for stream in self._streams]
+
+    def relieve(self) -> None:
+        """Put others in the place of workers that are held up; to be called now and then."""
+        streams = list(enumerate(self._streams))
+        self._images.relieve(number for number, stream in streams if stream.images.busy_s > STUCK_S)
+        self._pictures.relieve(number for number, stream in streams if stream.pictures.busy_s > STUCK_S)
+
+    def close(self) -> None:
+        """Unsubscribe, finish the images at hand, say that there are no faces any more, and forget the tracks.
+
+        Raises:
+            StuckError: an image is not finished after ``CLOSE_S``; what comes of it later is thrown away.
+        """
+        self._targets.close()
+        for stream in self._streams:
+            stream.unsubscribe()
+        stuck = self._images.close(CLOSE_S)
+        self._pictures.close(CLOSE_S)
+        held_up = [(self._lanes[number], self._streams[number].images.busy_s) for number in stuck]
+        for number, (lane, stream) in enumerate(zip(self._lanes, self._streams, strict=True)):
+            stream.finish(ACKNOWLEDGED_S / len(self._streams))
+            if number not in stuck:
+                lane.ready[0].reset()
+        if held_up:
+            raise StuckError(
+                "; ".join(
+                    lane.camera.title(
+                        f"the work on one image has taken {busy_s:.1f} s and does not end; it is abandoned"
+                    )
+                    for lane, busy_s in held_up
+                )
+            )
+
+    def _no_cameras(self, node: LifecycleNode, config: NodeConfig, number: int) -> set[str]:
+        """Return the topics of images that are not to be recommended to a camera."""
+        others = [lane.camera for other, lane in enumerate(self._lanes) if other != number]
+        theirs = [Topics.of(node, config.input.transport, camera) for camera in others]
+        taken = {name for topics in theirs for name in (topics.image, topics.twin)}
+        return taken | own_topics(node, [lane.camera for lane in self._lanes])
+
+
+def worker_count(wanted: int, cameras: int, device: str) -> int:
+    """Return at how many cameras' images to work at the same time, where ``workers`` is this.
+
+    On a GPU all of them: images that wait for it together can be worked on together.
+    """
+    cores = len(os.sched_getaffinity(0)) if device == "cpu" else cameras
+    return min(wanted or cores, cameras)

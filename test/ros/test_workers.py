@@ -1,0 +1,114 @@
+"""Threads that do the work of several lanes."""
+
+import threading
+
+import pytest
+
+from facemesh_ros.ros.workers import Workers
+
+DEADLINE_S = 10.0
+
+
+class Bench:
+    """Lanes whose work waits for leave, and what was worked on."""
+
+    def __init__(self, lanes, count):
+        self.leave = [threading.Event() for _ in range(lanes)]
+        self.begun = [threading.Semaphore(0) for _ in range(lanes)]
+        self.done = [[] for _ in range(lanes)]
+        self.ended = [threading.Semaphore(0) for _ in range(lanes)]
+        self.workers = Workers("test", [lambda item, lane=lane: self.work(lane, item) for lane in range(lanes)], count)
+
+    def work(self, lane, item):
+        self.begun[lane].release()
+        assert self.leave[lane].wait(DEADLINE_S)
+        self.done[lane].append(item)
+        self.ended[lane].release()
+
+    def give_leave(self, *lanes):
+        for lane in lanes:
+            self.leave[lane].set()
+
+
+@pytest.fixture
+def bench():
+    made = []
+
+    def make(lanes, count):
+        made.append(Bench(lanes, count))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.give_leave(*range(len(one.leave)))
+        assert one.workers.close(DEADLINE_S) == ()
+
+
+def test_so_many_lanes_are_worked_at_as_there_are_workers(bench):
+    three = bench(lanes=3, count=2)
+    for lane in range(3):
+        three.workers.put(lane, "a")
+    for lane in (0, 1):
+        assert three.begun[lane].acquire(timeout=DEADLINE_S)
+    assert not three.begun[2].acquire(blocking=False)
+    three.give_leave(0)
+    assert three.begun[2].acquire(timeout=DEADLINE_S)
+
+
+def test_a_lane_is_worked_at_by_one_worker_and_its_newest_item_is_next(bench):
+    one = bench(lanes=1, count=3)
+    one.workers.put(0, "a")
+    assert one.begun[0].acquire(timeout=DEADLINE_S)
+    assert [one.workers.put(0, item) for item in "bcd"] == [False, True, True]
+    assert not one.begun[0].acquire(blocking=False)
+    one.give_leave(0)
+    for _ in "ad":
+        assert one.ended[0].acquire(timeout=DEADLINE_S)
+    assert one.done[0] == ["a", "d"]
+
+
+def test_a_worker_that_is_held_up_is_relieved_once_and_its_lane_goes_on_when_it_is_back(bench):
+    two = bench(lanes=2, count=1)
+    two.give_leave(1)
+    two.workers.put(0, "stuck")
+    assert two.begun[0].acquire(timeout=DEADLINE_S)
+    two.workers.put(1, "a")
+    for _ in range(3):
+        two.workers.relieve([0])
+    assert two.ended[1].acquire(timeout=DEADLINE_S)
+    assert sum(thread.is_alive() for thread in two.workers._threads) == 2
+    held_up = two.workers._threads[0]
+    two.give_leave(0)
+    held_up.join(DEADLINE_S)
+    assert not held_up.is_alive()
+    two.workers.put(0, "after")
+    for _ in range(2):
+        assert two.ended[0].acquire(timeout=DEADLINE_S)
+    assert two.done == [["stuck", "after"], ["a"]]
+
+
+def test_who_is_not_at_work_is_not_relieved(bench):
+    two = bench(lanes=2, count=1)
+    two.workers.relieve([0, 1])
+    assert len(two.workers._threads) == 1
+
+
+def test_closing_finishes_what_is_at_hand_and_begins_nothing(bench):
+    two = bench(lanes=2, count=1)
+    two.workers.put(0, "at hand")
+    assert two.begun[0].acquire(timeout=DEADLINE_S)
+    two.workers.put(1, "waiting")
+    two.give_leave(0, 1)
+    assert two.workers.close(DEADLINE_S) == ()
+    assert two.done == [["at hand"], []]
+
+
+def test_closing_tells_which_lanes_do_not_end(bench):
+    three = bench(lanes=3, count=3)
+    three.give_leave(1)
+    for lane in range(3):
+        three.workers.put(lane, "a")
+    assert three.ended[1].acquire(timeout=DEADLINE_S)
+    for lane in (0, 2):
+        assert three.begun[lane].acquire(timeout=DEADLINE_S)
+    assert set(three.workers.close(0.05)) - {1} == {0, 2}
