@@ -27,7 +27,7 @@ def test_dotted_names_are_unique_over_library_and_node():
 def test_every_tunable_is_described_and_bounded_and_its_default_is_allowed(tunable):
     assert tunable.description.endswith(".")
     assert tunable.check(tunable.default) == tunable.default
-    if isinstance(tunable.default, str):
+    if isinstance(tunable.default, (str, tuple)):
         assert tunable.choices or tunable.form or tunable.name.endswith("_frame")
     elif not isinstance(tunable.default, bool):
         assert tunable.low < tunable.high

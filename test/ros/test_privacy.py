@@ -81,6 +81,14 @@ def test_the_graph_has_the_image_publishers_of_the_mode_and_no_others_in_any_sta
     assert graph.images() == []
 
 
+@every_mode
+def test_each_camera_of_several_has_the_image_publishers_of_the_mode(rig, mode):
+    names = ("front", "left")
+    graph = Graph(rig, rig.node({"privacy.mode": mode, "cameras": list(names)}))
+    of_modes = [topic.removeprefix(f"/{NAME}/") for topic in PUBLISHED[mode]]
+    assert graph.images() == sorted(f"/{NAME}/{name}/{topic}" for name in names for topic in of_modes)
+
+
 def test_the_mode_is_refused_while_configured_and_taken_after_clean_up(rig):
     node = rig.node({"privacy.mode": "off"})
     graph = Graph(rig, node)

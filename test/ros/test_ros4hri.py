@@ -275,3 +275,18 @@ def test_the_node_gives_pictures_of_faces_to_the_bridge_only_where_images_go_out
     node.trigger_deactivate()
     assert {f"/humans/faces/f1/{kind}" in made.past for kind in ("cropped", "aligned")} == {told}
     monkeypatch.undo()
+
+
+def test_the_list_of_each_camera_holds_the_faces_of_all(hri_msgs):
+    crowd, sides = Crowd(), ("left", "right")
+    nodes = {side: Node() for side in sides}
+    bridges = {side: Ros4HriBridge(nodes[side], [].append, crowd) for side in sides}
+    for side in sides:
+        bridges[side].open(True, robot_is_target=True, prefix=f"{side}_")
+    bridges["left"].publish(faces(1, 2), header(), PICTURE)
+    bridges["right"].publish(faces(1), header(), PICTURE)
+    bridges["left"].publish(faces(2), header(), PICTURE)
+    bridges["left"].close()
+    bridges["right"].close()
+    assert ids(nodes["left"]) == [["left_1", "left_2"], ["left_2", "right_1"], ["right_1"]]
+    assert ids(nodes["right"]) == [["left_1", "left_2", "right_1"], []]
