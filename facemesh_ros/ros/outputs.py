@@ -84,23 +84,23 @@ class Outputs:
         self._scene.open(self._prefix(config))
 
     def publish(self, result: Result) -> None:
-        """Send the faces, and what is made of them in no time."""
+        """Send the faces, and what takes no time to make of them."""
         self._faces.publish(result.array)
         self._last = result.array
         if self._config().tf.enabled and self._tf.get_subscription_count():
             self._publish_transforms(result)
         self._view_frame.publish(result.array.header)
-        config = self._config()
-        self._scene.publish(result, config.markers, may_color=config.privacy.mode == "off")
         self._bridge.publish(result.faces, result.array.header, result.image_rgb)
 
     @property
-    def wants_pictures(self) -> bool:
-        """Whether anybody looks at images."""
-        return self._pictures is not None and self._pictures.are_wanted
+    def is_watched(self) -> bool:
+        """Whether there is anything for :meth:`show` to do."""
+        return self._scene.is_watched or (self._pictures is not None and self._pictures.are_wanted)
 
-    def publish_pictures(self, result: Result) -> None:
-        """Draw the faces for whoever looks: it takes as long as some further faces."""
+    def show(self, result: Result) -> None:
+        """Draw the faces in space and on images, for whoever looks: it may take as long as finding them."""
+        config = self._config()
+        self._scene.publish(result, config.markers, may_color=config.privacy.mode == "off")
         if self._pictures is not None:
             self._pictures.publish(result)
 

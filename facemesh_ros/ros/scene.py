@@ -33,6 +33,12 @@ class Scene:
         self._prefix = prefix
         self._face_markers.begin(prefix)
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether anybody subscribes, or did and is to be told that nothing is shown any more."""
+        readers = self._markers.get_subscription_count() or self._points.get_subscription_count()
+        return bool(readers) or self._last_marked is not None
+
     def publish(self, result: Result, config: MarkersConfig, *, may_color: bool) -> None:
         """Send what is wanted of an image; ``may_color`` is false where no pixel of it may leave the node."""
         if config.enabled and self._markers.get_subscription_count():

@@ -30,15 +30,15 @@ class Stream:
             "image", self._process, lane.logger, self._tally.add_bad, self._tally.add_failed, lane.timer.now_s
         )
         """The work on an image."""
-        self.pictures: Job[Result] = Job("picture", self._show, lane.logger)
-        """The drawing of what came of it."""
+        self.views: Job[Result] = Job("view", self._show, lane.logger)
+        """The drawing of what came of it: newer views may take the place of older ones."""
 
     def open(
         self,
         node: LifecycleNode,
         config: NodeConfig,
         put_image: Callable[[Frame], bool],
-        put_picture: Callable[[Result], object],
+        put_view: Callable[[Result], object],
         no_cameras: Collection[str],
     ) -> None:
         """Subscribe.
@@ -47,13 +47,13 @@ class Stream:
             node: whose subscriptions they are.
             config: the node's.
             put_image: gets each image that :attr:`images` is to work on; returns whether it replaced another.
-            put_picture: gets what :attr:`pictures` is to draw, if anybody looks.
+            put_view: gets what :attr:`views` is to show, if anybody looks.
             no_cameras: as :class:`InputWatch` has it.
 
         Raises:
             ConfigError: a QoS override of the user's is no QoS. Whatever is raised, :meth:`abort` leaves nothing.
         """
-        self._put_image, self._put_picture = put_image, put_picture
+        self._put_image, self._put_view = put_image, put_view
         lane, companions = self._lane, self._companions
         on_depth = None if companions.depths is None else self._on_depth
         self._inputs = Inputs(
@@ -107,9 +107,9 @@ class Stream:
         disagreeing = sum(face.pose is not None and face.pose.scale_disagrees for face in result.faces)
         latency_ms = 1e3 * (self._lane.timer.now_s() - frame.arrived_s)
         self._tally.add_frame(len(result.faces), latency_ms, disagreeing)
-        if self._lane.outputs.wants_pictures:
-            self._put_picture(result)
+        if self._lane.outputs.is_watched:
+            self._put_view(result)
 
     def _show(self, result: Result) -> None:
         if not self._is_finished:
-            self._lane.outputs.publish_pictures(result)
+            self._lane.outputs.show(result)

@@ -33,7 +33,7 @@ class StuckError(Exception):
 class Streams:
     """A stream for each camera, and two groups of workers: those that find faces, and those that draw them.
 
-    Drawing costs more than the next image can wait, and whoever looks can miss a picture.
+    Drawing may take longer than the next image can wait, and whoever looks can miss a view. The faces go out at once.
     """
 
     def __init__(self, node: LifecycleNode, lanes: Sequence[Lane], config: NodeConfig, target: Target) -> None:
@@ -46,10 +46,8 @@ class Streams:
         self._streams = [Stream(lane) for lane in lanes]
         count = worker_count(config.workers, len(lanes), lanes[0].ready[0].device)
         with ExitStack() as opened:
-            self._pictures: Workers[Result] = Workers(
-                "facemesh_pictures", [stream.pictures for stream in self._streams], count
-            )
-            opened.callback(self._pictures.close, CLOSE_S)
+            self._views: Workers[Result] = Workers("facemesh_views", [stream.views for stream in self._streams], count)
+            opened.callback(self._views.close, CLOSE_S)
             self._images: Workers[Frame] = Workers(
                 "facemesh_worker", [stream.images for stream in self._streams], count
             )
@@ -60,7 +58,7 @@ class Streams:
                 self._targets.callback(node.destroy_subscription, subscription)
             for number, stream in enumerate(self._streams):
                 opened.callback(stream.abort)
-                puts = partial(self._images.put, number), partial(self._pictures.put, number)
+                puts = partial(self._images.put, number), partial(self._views.put, number)
                 stream.open(node, config, *puts, self._no_cameras(node, config, number))
             opened.pop_all()
 
@@ -73,7 +71,7 @@ class Streams:
         """Put others in the place of workers that are held up; to be called now and then."""
         streams = list(enumerate(self._streams))
         self._images.relieve(number for number, stream in streams if stream.images.busy_s > STUCK_S)
-        self._pictures.relieve(number for number, stream in streams if stream.pictures.busy_s > STUCK_S)
+        self._views.relieve(number for number, stream in streams if stream.views.busy_s > STUCK_S)
 
     def close(self) -> None:
         """Unsubscribe, finish the images at hand, say that there are no faces any more, and forget the tracks.
@@ -85,7 +83,7 @@ class Streams:
         for stream in self._streams:
             stream.unsubscribe()
         stuck = self._images.close(CLOSE_S)
-        self._pictures.close(CLOSE_S)
+        self._views.close(CLOSE_S)
         held_up = [(self._lanes[number], self._streams[number].images.busy_s) for number in stuck]
         for number, (lane, stream) in enumerate(zip(self._lanes, self._streams, strict=True)):
             stream.finish(ACKNOWLEDGED_S / len(self._streams))

@@ -115,6 +115,12 @@ def info_message(seconds, size_wh=(64, 48)):
     return CameraInfo(header=header, width=width, height=height, k=matrix, distortion_model="plumb_bob", d=[0.0] * 5)
 
 
+def is_idle(node):
+    """Say whether a node has neither images nor views to work on."""
+    groups = () if node._streams is None else (node._streams._images, node._streams._views)
+    return not any(group._lanes._waiting or group._lanes._busy for group in groups)
+
+
 class Rig:
     """Nodes of one context and the executor that runs them."""
 

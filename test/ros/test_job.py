@@ -31,10 +31,10 @@ def test_what_is_bad_and_what_fails_is_counted_apart_and_said_once_each(log):
 
 
 def test_an_error_of_our_own_is_said_with_its_traceback(log):
-    job = Job("picture", raising, log)
+    job = Job("view", raising, log)
     job(ZeroDivisionError("a bug"))
     (said,) = log.failed
-    assert said.startswith("picture skipped because of an error in this node:\nTraceback")
+    assert said.startswith("view skipped because of an error in this node:\nTraceback")
     assert "ZeroDivisionError: a bug" in said
 
 

@@ -452,7 +452,7 @@ def test_nothing_follows_the_word_that_there_are_no_faces_any_more(cameras, rig,
     streams = cameras.node._streams
     cameras.node.trigger_deactivate()
     may_draw.set()
-    for thread in streams._pictures._threads:
+    for thread in streams._views._threads:
         thread.join(DEADLINE_S)
     rig.until(lambda: len(cameras.arrays["front"]) == 2, "an empty array")
     assert shown == []

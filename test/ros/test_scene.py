@@ -11,7 +11,7 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed here: make setup")
 pytest.importorskip("facemesh_ros.msg", reason="the messages are not built: make setup")
 
 from rclpy.parameter import Parameter
-from rig import RELIABLE, a_face, image_message, placed, stamp
+from rig import RELIABLE, a_face, image_message, is_idle, placed, stamp
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_srvs.srv import SetBool
 from tf2_msgs.msg import TFMessage
@@ -51,7 +51,7 @@ def shown(rig, request):
         count = len(arrays) + 1
         images.publish(image_message(float(count)))
         rig.until(lambda: len(arrays) == count, "faces")
-        rig.until(lambda: node._streams is None or not any(node._streams.busy_s), "the node to be done")
+        rig.until(lambda: is_idle(node), "the node to be done")
 
     return show
 
