@@ -395,6 +395,13 @@ class NodeConfig(Section):
         bounds=(0, 64),
         live=False,
     )
+    executor: str = tunable(
+        "auto",
+        "What runs the node's callbacks, set before the start: rclpy's single_threaded executor, its experimental "
+        "events executor, at half the cost of a message, or auto for events where the node is tested with it (Fast DDS).",
+        choices=("auto", "single_threaded", "events"),
+        live=False,
+    )
     id_prefix: str = tunable(
         "",
         "What ids begin with in the names of TF frames and in REP 155: left_ gives face_left_7. All nodes share /tf "

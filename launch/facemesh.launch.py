@@ -1,6 +1,7 @@
 """Start facemesh_node on a camera's topics, and RViz or the web page if asked.
 
 ros2 launch facemesh_ros facemesh.launch.py image:=/camera/image_raw
+ros2 launch facemesh_ros facemesh.launch.py cameras:=front,left image:=/{camera}/image_raw
 ros2 launch facemesh_ros facemesh.launch.py --show-args
 """
 
@@ -8,6 +9,7 @@ import posixpath
 from collections.abc import Mapping
 from pathlib import Path
 
+import yaml
 from ament_index_python.packages import get_packages_with_prefixes
 from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction
@@ -19,7 +21,8 @@ from facemesh_ros.ros.environment import large_message_environment
 CONFIG = Path(__file__).parent.parent / "config"
 BOOLEANS = ["true", "false"]
 SHOWN = ("debug_image", "markers", "points")
-"""Topics of the node's that RViz shows."""
+"""Topics of the node's that RViz shows, of the first camera."""
+INPUTS = ("image", "camera_info", "depth")
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -31,9 +34,17 @@ def arguments() -> list[DeclareLaunchArgument]:
     levels = ["debug", "info", "warn", "error", "fatal"]
     return [
         DeclareLaunchArgument(
+            "cameras",
+            default_value="",
+            description="Names of the cameras of one node, as in front,left; by default as params_file says, else one "
+            "camera without a name. With names, image, camera_info and depth hold {camera} in the place of the name, or "
+            "are lists of as many topics.",
+        ),
+        DeclareLaunchArgument(
             "image",
-            default_value="/camera/image_raw",
-            description="Topic of the images; compressed ones are on <image>/compressed (parameter input.transport).",
+            default_value="",
+            description="Topic of the images, by default /camera/image_raw, or with cameras /{camera}/image_raw; "
+            "compressed ones are on <image>/compressed (parameter input.transport).",
         ),
         DeclareLaunchArgument(
             "camera_info",
@@ -82,8 +93,6 @@ def processes(context: LaunchContext) -> list[ExecuteProcess]:
 
 
 def node(given: Mapping[str, str]) -> LifecycleNode:
-    # What is not remapped follows the image: image/compressed and, beside it, camera_info.
-    remapped = {name: given[name] for name in ("image", "camera_info", "depth") if given[name]}
     return LifecycleNode(
         package="facemesh_ros",
         executable="facemesh_node",
@@ -91,12 +100,13 @@ def node(given: Mapping[str, str]) -> LifecycleNode:
         namespace=given["namespace"],
         parameters=[
             given["params_file"],
+            *use_cameras(given),
             *use_depth(given),
             *use_prefix(given),
             *use_view(given),
             *use_sim_time(given),
         ],
-        remappings=list(remapped.items()),
+        remappings=[rule for name in INPUTS for rule in remappings(given, name)],
         ros_arguments=["--log-level", given["log_level"]],
         additional_env=large_message_environment(),
         output="screen",
@@ -104,18 +114,52 @@ def node(given: Mapping[str, str]) -> LifecycleNode:
     )
 
 
+def names(text: str) -> list[str]:
+    """Return the parts of a list, with commas between them or as in YAML."""
+    return [str(part) for part in yaml.safe_load(f"[{text.strip().removeprefix('[').removesuffix(']')}]")]
+
+
+def cameras(given: Mapping[str, str]) -> list[str]:
+    """Return the names of the cameras; a single empty one where none are given."""
+    return names(given["cameras"]) or [""]
+
+
+def topics(given: Mapping[str, str], name: str) -> list[str]:
+    """Return the topic of each camera's images, calibrations or depth; empty ones where none is given."""
+    every = cameras(given)
+    by_default = {"image": "/{camera}/image_raw" if given["cameras"] else "/camera/image_raw"}
+    topic = given[name] or by_default.get(name, "")
+    if not given["cameras"] or "{camera}" in topic or not topic:
+        return [topic.replace("{camera}", camera) for camera in every]
+    found = names(topic)
+    if len(found) != len(every):
+        raise RuntimeError(
+            f"{name} is {topic} and cameras {given['cameras']}: name as many topics as cameras, with commas between "
+            f"them, or one with {{camera}} in it, such as /{{camera}}/{name}"
+        )
+    return found
+
+
+def remappings(given: Mapping[str, str], name: str) -> list[tuple[str, str]]:
+    """Say where a topic is; what is not remapped follows the image: image/compressed and, beside it, camera_info."""
+    of_cameras = zip(cameras(given), topics(given, name), strict=True)
+    return [(posixpath.join(camera, name), topic) for camera, topic in of_cameras if topic]
+
+
 def rviz(given: Mapping[str, str]) -> Node:
     if "rviz2" not in get_packages_with_prefixes():
         raise RuntimeError(
             "rviz:=true needs rviz2, which is not installed: apt-get install ros-$ROS_DISTRO-rviz2, or go without it"
         )
+    camera = cameras(given)[0]
     return Node(
         package="rviz2",
         executable="rviz2",
-        arguments=["-d", str(CONFIG / "facemesh.rviz"), "-f", view_frame(given)],
+        arguments=["-d", str(CONFIG / "facemesh.rviz"), "-f", "_".join(filter(None, [view_frame(given), camera]))],
         parameters=use_sim_time(given),
         remappings=[
-            (f"/facemesh_node/{topic}", posixpath.join(given["namespace"], "facemesh_node", topic)) for topic in SHOWN
+            (f"/facemesh_node/{topic}", posixpath.join(given["namespace"], "facemesh_node", camera, topic))
+            for topic in SHOWN
         ],
         additional_env=large_message_environment(),
     )
@@ -134,9 +178,11 @@ def use_view(given: Mapping[str, str]) -> list[dict[str, str]]:
 
 def viewer(given: Mapping[str, str]) -> ExecuteProcess:
     facemesh = ExecutableInPackage(package="facemesh_ros", executable="facemesh")
-    name, image = (posixpath.join("/", given["namespace"], topic) for topic in ("facemesh_node", given["image"]))
+    camera, topic = cameras(given)[0], topics(given, "image")[0]
+    name, image = (posixpath.join("/", given["namespace"], part) for part in ("facemesh_node", topic))
+    of_camera = ["--camera", camera] if camera else []
     return ExecuteProcess(
-        cmd=[facemesh, "view", "--ros", "--node", name, "--image", image],
+        cmd=[facemesh, "view", "--ros", "--node", name, "--image", image, *of_camera],
         additional_env=large_message_environment(),
         output="screen",
         emulate_tty=True,
@@ -146,6 +192,11 @@ def viewer(given: Mapping[str, str]) -> ExecuteProcess:
 def use_depth(given: Mapping[str, str]) -> list[dict[str, bool]]:
     """Return the parameter where a topic was named."""
     return [{"depth.enabled": True}] if given["depth"] else []
+
+
+def use_cameras(given: Mapping[str, str]) -> list[dict[str, list[str]]]:
+    """Return the parameter where the argument was given, since it overrules that of params_file."""
+    return [{"cameras": cameras(given)}] if given["cameras"] else []
 
 
 def use_prefix(given: Mapping[str, str]) -> list[dict[str, str]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,7 +16,6 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.logging import get_logger
 from rclpy.signals import SignalHandlerOptions
@@ -31,6 +29,7 @@ from facemesh_ros.ros.apart import check_apart
 from facemesh_ros.ros.camera_name import CameraName
 from facemesh_ros.ros.crowd import Crowd
 from facemesh_ros.ros.diagnostics import PERIOD_S
+from facemesh_ros.ros.executors import make_executor
 from facemesh_ros.ros.frames import MakeMesher
 from facemesh_ros.ros.lane import Lane
 from facemesh_ros.ros.library_log import library_log
@@ -40,35 +39,12 @@ from facemesh_ros.ros.streams import Streams, StuckError
 from facemesh_ros.ros.target import Target
 from facemesh_ros.ros.topology import TopologyTopic
 from facemesh_ros.ros.transforms import frames_of
+from facemesh_ros.ros.transitions import transition
 
 NAME = "facemesh_node"
 RESET = "reset_tracks"
 WAKE_S = 0.1
 """A signal is noticed after this long at most."""
-
-Transition = Callable[["FaceMeshNode", LifecycleState], None]
-
-
-def _transition(step: Transition) -> Callable[[FaceMeshNode, LifecycleState], TransitionCallbackReturn]:
-    """Make a lifecycle callback of a step that raises: rclpy itself swallows what a callback raises."""
-    name = step.__name__.removeprefix("on_")
-
-    @functools.wraps(step)
-    def callback(node: FaceMeshNode, state: LifecycleState) -> TransitionCallbackReturn:
-        try:
-            step(node, state)
-        except FaceMeshError as error:
-            node.get_logger().error(f"cannot {name}: {error}")
-            return TransitionCallbackReturn.FAILURE
-        except StuckError as error:
-            node.get_logger().error(f"{name}: {error}")
-            return TransitionCallbackReturn.ERROR
-        except Exception:
-            node.get_logger().fatal(f"cannot {name}, because of an error in this node:\n{traceback.format_exc()}")
-            return TransitionCallbackReturn.ERROR
-        return TransitionCallbackReturn.SUCCESS
-
-    return callback
 
 
 def shared_networks(config: Config, cameras: int) -> MakeMesher:
@@ -117,6 +93,11 @@ class FaceMeshNode(LifecycleNode):
         return self._settings.node_config.autostart
 
     @property
+    def executor_choice(self) -> str:
+        """By which executor to be run, as :func:`facemesh_ros.ros.executors.make_executor` has it."""
+        return self._settings.node_config.executor
+
+    @property
     def is_shut_down(self) -> bool:
         """Whether the lifecycle is at its end: there is nothing left to do."""
         return self._is_shut_down
@@ -126,7 +107,7 @@ class FaceMeshNode(LifecycleNode):
         succeeded = TransitionCallbackReturn.SUCCESS
         return bool(self.trigger_configure() == succeeded and self.trigger_activate() == succeeded)
 
-    @_transition
+    @transition
     def on_configure(self, _: LifecycleState) -> None:
         """Load and warm up the networks."""
         config, node_config = self._settings.config, self._settings.node_config
@@ -148,7 +129,7 @@ class FaceMeshNode(LifecycleNode):
             warn(limits)
         self.get_logger().info(f"network {config.mesh.network} is ready on {self._lanes[0].ready[0].device}")
 
-    @_transition
+    @transition
     def on_activate(self, state: LifecycleState) -> None:
         """Subscribe."""
         for lane in self._lanes:
@@ -157,25 +138,25 @@ class FaceMeshNode(LifecycleNode):
         self._is_active = True
         super().on_activate(state)
 
-    @_transition
+    @transition
     def on_deactivate(self, state: LifecycleState) -> None:
         """Unsubscribe and forget the tracks."""
         self._is_active = False
         self._close_streams()
         super().on_deactivate(state)
 
-    @_transition
+    @transition
     def on_cleanup(self, _: LifecycleState) -> None:
         """Free the networks."""
         self._free()
 
-    @_transition
+    @transition
     def on_shutdown(self, _: LifecycleState) -> None:
         """Stop from any state."""
         self._is_shut_down = True
         self._stop()
 
-    @_transition
+    @transition
     def on_error(self, _: LifecycleState) -> None:
         """Go back to unconfigured after a transition went wrong."""
         self._stop()
@@ -283,7 +264,7 @@ def main(args: list[str] | None = None) -> int:
 def _run() -> int:
     stop = StopRequest()  # rclpy's own handlers would close the context before the last message is out
     node = FaceMeshNode()
-    executor = SingleThreadedExecutor()
+    executor = make_executor(node.executor_choice)
     executor.add_node(node)
     try:
         if node.wants_autostart and not node.start():

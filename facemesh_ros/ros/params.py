@@ -16,7 +16,7 @@ from facemesh_ros.ros.camera_name import CameraName
 from facemesh_ros.ros.inputs import OVERRIDABLE, overridable_topics, override_name
 from facemesh_ros.tunables import Tunable, Value
 
-AT_START = frozenset({"autostart", "cameras"})
+AT_START = frozenset({"autostart", "cameras", "executor"})
 """Read once, when the process starts: read-only ever after."""
 FOREIGN = frozenset({"use_sim_time", "start_type_description_service"})
 """Parameters that rclpy itself declares."""

@@ -19,6 +19,7 @@ from facemesh_ros.ros.environment import large_message_environment
 
 pytestmark = pytest.mark.ros
 
+EMPTY_LIST = str(Path(__file__).with_name("empty_list.yaml"))
 SCRIPT = Path(__file__).parents[2] / "scripts" / "facemesh_node"
 
 
@@ -94,8 +95,9 @@ def test_a_lifecycle_shutdown_ends_the_process_with_code_0(rig, start_process):
 
 
 @pytest.mark.models
-def test_a_signal_to_an_active_process_publishes_an_empty_array(rig, start_process, networks, face_rgb):
-    process = start_process("-p", "input.reliability:=reliable")
+@pytest.mark.parametrize("executor", ["auto", "single_threaded"])
+def test_a_signal_to_an_active_process_publishes_an_empty_array(rig, start_process, networks, face_rgb, executor):
+    process = start_process("-p", "input.reliability:=reliable", "-p", f"executor:={executor}")
     images, arrays = rig.publisher(Image, "/image", RELIABLE), rig.faces()
     images.publish(image_message(1.0, face_rgb))
     rig.until(lambda: arrays, "faces")
@@ -115,6 +117,9 @@ def test_a_signal_to_an_active_process_publishes_an_empty_array(rig, start_proce
         (("--params-file", "nowhere.yaml"), "nowhere.yaml"),
         (("-p", "detector.range:=far"), "detector.range"),
         (("-p", "filter.beta:=quick"), "filter.beta"),
+        (("-p", "cameras:=[front,front]"), "cameras"),
+        (("-p", "cameras:=front"), "cameras"),
+        (("--params-file", EMPTY_LIST), "cameras"),
     ],
 )
 def test_a_bad_parameter_ends_the_process_with_code_1_and_is_named(start_process, arguments, named):

@@ -49,7 +49,11 @@ def test_a_descriptor_says_all_that_is_known(tunable):
 
 
 def test_only_what_is_read_at_the_start_is_read_only():
-    assert [name for name, tunable in TUNABLES.items() if descriptor(tunable).read_only] == ["autostart", "cameras"]
+    assert [name for name, tunable in TUNABLES.items() if descriptor(tunable).read_only] == [
+        "autostart",
+        "cameras",
+        "executor",
+    ]
 
 
 def test_every_tunable_is_declared_with_its_default(rig):
