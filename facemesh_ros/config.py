@@ -398,7 +398,7 @@ class NodeConfig(Section):
     executor: str = tunable(
         "auto",
         "What runs the node's callbacks, set before the start: rclpy's single_threaded executor, its experimental "
-        "events executor, at half the cost of a message, or auto for events where the node is tested with it (Fast DDS).",
+        "events executor, at half the cost of a message, or auto for events where that is tested (Fast DDS).",
         choices=("auto", "single_threaded", "events"),
         live=False,
     )

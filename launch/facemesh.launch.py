@@ -37,8 +37,8 @@ def arguments() -> list[DeclareLaunchArgument]:
             "cameras",
             default_value="",
             description="Names of the cameras of one node, as in front,left; by default as params_file says, else one "
-            "camera without a name. With names, image, camera_info and depth hold {camera} in the place of the name, or "
-            "are lists of as many topics.",
+            "without a name. With names, image, camera_info and depth hold {camera} in the place of the name, or are "
+            "lists of as many topics.",
         ),
         DeclareLaunchArgument(
             "image",
