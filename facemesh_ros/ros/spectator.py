@@ -25,6 +25,7 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from facemesh_ros.errors import InputError
 from facemesh_ros.msg import FaceMeshArray, FaceMeshTiming
+from facemesh_ros.ros.camera_name import CameraName
 from facemesh_ros.ros.convert import compressed_rgb, image_rgb, stamp_seconds
 from facemesh_ros.ros.frames import ImageMessage
 from facemesh_ros.ros.reading import faces_of
@@ -85,13 +86,13 @@ class Sight:
 class Spectator:
     """A node of its own. All methods belong to one thread."""
 
-    def __init__(self, node_name: str, image_topic: str, on_sight: Callable[[Sight], None]) -> None:
-        """Subscribe to the faces; nothing arrives before :meth:`spin`.
+    def __init__(self, node_name: str, image_topic: str, on_sight: Callable[[Sight], None], camera: str = "") -> None:
+        """Subscribe to the faces of one of the node's cameras, by name; nothing arrives before :meth:`spin`.
 
         Raises:
             InputError: a name is no ROS name.
         """
-        self.faces_topic = f"{node_name}/faces"
+        self.faces_topic = CameraName(camera).output("faces").replace("~", node_name)
         self.image_topic = image_topic
         self.bad: str | None = None
         """Why the last message could not be read."""
@@ -115,7 +116,7 @@ class Spectator:
         except (InvalidTopicNameException, ValueError) as error:
             self.close()
             reason = str(error).splitlines()[0].rstrip(":")
-            raise InputError(f"--node {node_name!r}, --image {image_topic!r}: {reason}") from error
+            raise InputError(f"--node {node_name!r}, --camera {camera!r}, --image {image_topic!r}: {reason}") from error
 
     def close(self) -> None:
         """Leave."""
@@ -147,7 +148,7 @@ class Spectator:
     def advice(self) -> str:
         """Say what seems to keep faces from arriving."""
         if self._node.count_publishers(self.faces_topic) == 0:
-            return f"nobody publishes {self.faces_topic}: is the node running, and --node its name?"
+            return f"nobody publishes {self.faces_topic}: are --node and --camera the names of a node that runs?"
         if not any(
             self._node.count_publishers(topic) for topic in (self.image_topic, f"{self.image_topic}/compressed")
         ):

@@ -43,6 +43,7 @@ def add_parser(subparsers: Any) -> None:
     )
     what.add_argument("--ros", action="store_true", help="a node's topics")
     what.add_argument("--node", metavar="NAME", default="/facemesh_node", help="with --ros; %(default)s")
+    what.add_argument("--camera", metavar="NAME", default="", help="with --ros: one of the node's cameras, if named")
     what.add_argument(
         "--image",
         metavar="TOPIC",
@@ -106,7 +107,7 @@ def _feed(args: argparse.Namespace) -> Feed | None:
     if args.ros:
         from facemesh_ros.tools.viewer.ros_feed import RosFeed
 
-        return RosFeed(args.node.rstrip("/"), args.image.rstrip("/"))
+        return RosFeed(args.node.rstrip("/"), args.image.rstrip("/"), args.camera)
     if args.browser_camera:
         return None
     from facemesh_ros.tools.viewer.local_feed import LocalFeed

@@ -88,6 +88,39 @@ def test_a_prefix_of_ids_goes_before_that_of_the_parameter_file(start):
     assert node.parameters == [*without.parameters, {"id_prefix": "left_"}]
 
 
+@pytest.mark.parametrize("cameras", ["front,left", "front, left", "[front, left]", "['front', 'left']"])
+def test_cameras_reach_the_node_and_each_has_its_topics(start, cameras):
+    arguments = {"image": "/robot/{camera}/color", "camera_info": "/front/info, /left/info"}
+    node = start(cameras=cameras, **arguments)["facemesh_node"]
+    assert {"cameras": ["front", "left"]} in node.parameters
+    assert dict(node.remappings) == {
+        "front/image": "/robot/front/color",
+        "left/image": "/robot/left/color",
+        "front/camera_info": "/front/info",
+        "left/camera_info": "/left/info",
+    }
+
+
+def test_by_default_the_images_of_a_camera_are_under_its_name(start):
+    node = start(cameras="front,left")["facemesh_node"]
+    assert node.remappings == [("front/image", "/front/image_raw"), ("left/image", "/left/image_raw")]
+
+
+@pytest.mark.parametrize("image", ["/one/image", "/a,/b,/c"])
+def test_as_many_topics_as_cameras_are_named_or_it_is_said(start, image):
+    with pytest.raises(RuntimeError, match=r"name as many topics as cameras.*/\{camera\}/image"):
+        start(cameras="front,left", image=image)
+
+
+def test_viewers_show_the_first_camera(start):
+    processes = start(cameras="front,left", rviz="true", viewer="true", namespace="robot")
+    rviz, view = processes["rviz2"], processes["view"].cmd
+    assert ("/facemesh_node/markers", "robot/facemesh_node/front/markers") in rviz.remappings
+    assert rviz.arguments[-2:] == ["-f", "facemesh_view_front"]
+    assert {"tf.view_frame": "facemesh_view"} in processes["facemesh_node"].parameters
+    assert view[3:] == ["--node", "/robot/facemesh_node", "--image", "/front/image_raw", "--camera", "front"]
+
+
 def test_naming_a_depth_topic_makes_the_node_use_it(start):
     without, node = start()["facemesh_node"], start(depth="/camera/aligned_depth")["facemesh_node"]
     assert ("depth", "/camera/aligned_depth") in node.remappings

@@ -208,5 +208,15 @@ def test_advice_names_what_is_missing(watch, rig):
 
 @pytest.mark.parametrize("names", [("/no name", IMAGE), (NODE, "no topic!"), (NODE, "//x")])
 def test_a_name_that_is_none_is_refused(names):
-    with pytest.raises(InputError, match="--node"):
+    with pytest.raises(InputError, match="--node.*--camera"):
         Spectator(*names, print)
+
+
+@pytest.mark.usefixtures("_message_support")
+def test_it_listens_to_the_camera_that_is_named():
+    spectator = Spectator("/some_node", "/image", print, "front")
+    try:
+        assert spectator.faces_topic == "/some_node/front/faces"
+        assert spectator._question.srv_name == "/some_node/get_parameters"
+    finally:
+        spectator.close()

@@ -23,13 +23,13 @@ _LOG = logging.getLogger(__name__)
 class RosFeed:
     """Listens to the faces always, and to the images only while somebody watches and they may be shown."""
 
-    def __init__(self, node_name: str, image_topic: str) -> None:
+    def __init__(self, node_name: str, image_topic: str, camera: str = "") -> None:
         """Subscribe.
 
         Raises:
             InputError: a name is no ROS name.
         """
-        self._spectator = Spectator(node_name, image_topic, self._on_sight)
+        self._spectator = Spectator(node_name, image_topic, self._on_sight, camera)
         self._hub: Hub | None = None
         self._logged: set[str] = set()
         """Kinds of failures that have been."""
