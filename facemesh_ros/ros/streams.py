@@ -85,10 +85,9 @@ class Streams:
         stuck = self._images.close(CLOSE_S)
         self._views.close(CLOSE_S)
         held_up = [(self._lanes[number], self._streams[number].images.busy_s) for number in stuck]
-        for number, (lane, stream) in enumerate(zip(self._lanes, self._streams, strict=True)):
+        for lane, stream in zip(self._lanes, self._streams, strict=True):
             stream.finish(ACKNOWLEDGED_S / len(self._streams))
-            if number not in stuck:
-                lane.ready[0].reset()
+            lane.ready[0].reset()
         if held_up:
             raise StuckError(
                 "; ".join(

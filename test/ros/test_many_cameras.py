@@ -456,3 +456,24 @@ def test_nothing_follows_the_word_that_there_are_no_faces_any_more(cameras, rig,
         thread.join(DEADLINE_S)
     rig.until(lambda: len(cameras.arrays["front"]) == 2, "an empty array")
     assert shown == []
+
+
+def test_the_view_at_hand_goes_out_before_the_word_that_there_are_no_faces_any_more(cameras, rig, monkeypatch):
+    order, drawing, may_draw, draw = [], threading.Event(), threading.Event(), pictures.draw_faces
+
+    def slow(*arguments, **options):
+        drawing.set()
+        assert may_draw.wait(DEADLINE_S)
+        return draw(*arguments, **options)
+
+    monkeypatch.setattr(pictures, "draw_faces", slow)
+    rig.collect(Image, f"{NODE}/front/debug_image")
+    outputs, views = cameras.lanes["front"].outputs, cameras.node._streams._views
+    (topic,), close = outputs._pictures._topics, views.close
+    outputs._faces.publish = lambda message: order.append(f"{len(message.faces)} faces")
+    topic._raw.publish = lambda message: order.append("picture")
+    views.close = lambda timeout_s: (threading.Timer(0.2, may_draw.set).start(), close(timeout_s))
+    cameras.send("front", 1.0)
+    rig.until(drawing.is_set, "the picture to be drawn")
+    assert cameras.node.trigger_deactivate() == TransitionCallbackReturn.SUCCESS
+    assert order == ["1 faces", "picture", "0 faces"]
