@@ -191,7 +191,7 @@ def main() -> int:
     from rclpy.executors import SingleThreadedExecutor
 
     film = Film(tuple(arguments.size))
-    rclpy.init()
+    rclpy.init(args=[])
     peer = rclpy.create_node("bench")
     executor = SingleThreadedExecutor()
     executor.add_node(peer)

@@ -129,7 +129,7 @@ def main() -> int:
     import rclpy
     from sensor_msgs.msg import CameraInfo, Image
 
-    rclpy.init()
+    rclpy.init(args=[])
     peer = rclpy.create_node("bench", start_parameter_services=False)
     image = Image(width=width, height=height, step=3 * width, encoding="bgr8")
     image.data = array("B", bytes(3 * width * height))

@@ -471,7 +471,7 @@ def test_the_view_at_hand_goes_out_before_the_word_that_there_are_no_faces_any_m
     outputs, views = cameras.lanes["front"].outputs, cameras.node._streams._views
     (topic,), close = outputs._pictures._topics, views.close
     outputs._faces.publish = lambda message: order.append(f"{len(message.faces)} faces")
-    topic._raw.publish = lambda message: order.append("picture")
+    topic._raw.publish = lambda _: order.append("picture")
     views.close = lambda timeout_s: (threading.Timer(0.2, may_draw.set).start(), close(timeout_s))
     cameras.send("front", 1.0)
     rig.until(drawing.is_set, "the picture to be drawn")
