@@ -79,7 +79,7 @@ def full_node(name: str):
     """Return a node with what facemesh_node has beside its inputs; its networks are never loaded."""
     from facemesh_ros.ros.node import FaceMeshNode
 
-    return FaceMeshNode(lambda _: None, cli_args=["--ros-args", "-r", f"__ns:=/{name}"])
+    return FaceMeshNode(lambda *_: None, cli_args=["--ros-args", "-r", f"__ns:=/{name}"])
 
 
 def run_wait_set(images, infos, on_image, stop) -> None:

@@ -118,9 +118,14 @@ class FrameProcessor:
         return self._config
 
     @property
-    def device_and_fallback(self) -> tuple[str, str | None]:
-        """What the networks run on, and why that is not what was asked for."""
-        return self._mesher.device, self._mesher.fallback
+    def device(self) -> str:
+        """What the networks run on."""
+        return self._mesher.device
+
+    @property
+    def fallback(self) -> str | None:
+        """Why that is not what was asked for; None where it is."""
+        return self._mesher.fallback
 
     @property
     def next_id(self) -> int:

@@ -61,7 +61,8 @@ class Lane:
 
     def status(self, state: str, busy_s: float) -> DiagnosticStatus:
         """Sum up the last period of :data:`facemesh_ros.ros.diagnostics.PERIOD_S`."""
-        device, fallback = ("none", None) if self._processor is None else self._processor.device_and_fallback
+        on = self._processor
+        device, fallback = ("none", None) if on is None else (on.device, on.fallback)
         topic = Topics.of(self._node, self._config().input.transport, self.camera).image
         name = f"{self._node.get_fully_qualified_name()}: {self.camera.title('face meshes')}"
         return status(name, topic, state, device, self.tally.report(PERIOD_S), busy_s, fallback)

@@ -99,10 +99,11 @@ def test_all_topics_of_a_camera_are_under_its_name_and_only_the_topology_is_not(
 def test_the_networks_are_opened_once_for_all(rig):
     opened = []
     options = {"context": rig.context, "parameter_overrides": [Parameter("cameras", value=list(NAMES))]}
-    node = FaceMeshNode(lambda config: opened.append(config) or rig.make_mesher, **options)
+    node = FaceMeshNode(lambda *asked: opened.append(asked) or rig.make_mesher, **options)
     rig.nodes.append(node)
     assert node.start()
-    assert (len(opened), len(rig.meshers)) == (1, 3)
+    ((_, cameras),) = opened
+    assert (cameras, len(rig.meshers)) == (3, 3)
 
 
 @pytest.mark.models
