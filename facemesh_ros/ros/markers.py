@@ -43,9 +43,13 @@ class FaceMarkers:
         self._prefix = prefix
         self._shown: dict[int, _Drawing] = {}
         self._begins = True
+        self._last: Header | None = None
+        """Of the last image that something was said of; None before the first."""
 
     def message(self, result: Result, is_colored: bool) -> bytes | None:
-        """Return the serialised MarkerArray of the next image; None where it would be empty, or its frame has no name.
+        """Return the serialised MarkerArray of the next image; None where it would be empty.
+
+        In a frame without a name nothing can stand: such an image takes back all that was shown.
 
         Args:
             result: of the image.
@@ -53,7 +57,7 @@ class FaceMarkers:
         """
         header = result.array.header
         if not header.frame_id:
-            return None
+            return self.farewell()
         sequence = _Sequence(header)
         if self._begins:
             sequence.delete_all()
@@ -71,12 +75,19 @@ class FaceMarkers:
                 for name in sorted(drawing.names - kept):
                     sequence.delete(name, track_id)
         message = joined(sequence.parts) if sequence.parts else None
-        self._shown, self._begins = shown, False
+        self._shown, self._begins, self._last = shown, False, header
         return message
 
-    def farewell(self, header: Header) -> bytes:
-        """Return the message that deletes all markers, under the header of the last image."""
-        sequence = _Sequence(header)
+    def farewell(self) -> bytes | None:
+        """Return the message that deletes all markers, under the header of the last image that could have any.
+
+        The next image begins anew. None where nothing was said since the last beginning.
+        """
+        last = self._last
+        if last is None:
+            return None
+        self.begin(self._prefix)
+        sequence = _Sequence(last)
         sequence.delete_all()
         return joined(sequence.parts)
 

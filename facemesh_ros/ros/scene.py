@@ -23,14 +23,11 @@ class Scene:
         self._markers = node.create_lifecycle_publisher(MarkerArray, camera.output("markers"), qos)
         self._points = node.create_lifecycle_publisher(PointCloud2, camera.output("points"), qos)
         self._face_markers = FaceMarkers()
-        self._prefix = ""
-        self._last_marked: Header | None = None
         self._last_cloud: Header | None = None
-        """Header of what is shown; None where nothing is."""
+        """Header of the cloud that is shown; None where none is."""
 
     def open(self, prefix: str) -> None:
         """Begin a stream: its first message deletes all markers. ``prefix`` goes before the ids in texts."""
-        self._prefix = prefix
         self._face_markers.begin(prefix)
 
     @property
@@ -63,13 +60,11 @@ class Scene:
         message = self._face_markers.message(result, is_colored)
         if message is not None:
             self._markers.publish(message)
-            self._last_marked = result.array.header
 
     def _take_markers_back(self) -> bool:
         """Delete all markers, unless none were sent; return whether any were. The next ones begin anew."""
-        last, self._last_marked = self._last_marked, None
-        if last is None:
+        message = self._face_markers.farewell()
+        if message is None:
             return False
-        self._markers.publish(self._face_markers.farewell(last))
-        self._face_markers.begin(self._prefix)
+        self._markers.publish(message)
         return True

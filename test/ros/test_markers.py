@@ -16,7 +16,7 @@ from rclpy.serialization import deserialize_message
 from scipy.spatial.transform import Rotation
 from visualization_msgs.msg import Marker, MarkerArray
 
-from facemesh_ros.ros.marker_kinds import KINDS, colors_at
+from facemesh_ros.ros.marker_kinds import KINDS, Shape, colors_at
 from facemesh_ros.ros.markers import FaceMarkers
 
 pytestmark = [pytest.mark.ros, pytest.mark.usefixtures("_message_support")]
@@ -32,6 +32,7 @@ def _bench():
 
 
 bench = _bench()
+SHAPE_OF = Shape.of
 
 
 def read(message):
@@ -163,6 +164,47 @@ def test_nothing_is_said_of_an_image_whose_frame_has_no_name():
     assert actions(read(markers.message(result_of(a_face()), True)))[0] == ("delete all", "", 0)
 
 
+def test_an_image_whose_frame_has_no_name_takes_back_what_was_shown_once():
+    markers, shown = FaceMarkers(), result_of(a_face(), seconds=2.5)
+    markers.message(shown, True)
+    (marker,) = read(markers.message(result_of(a_face(), seconds=3.0, frame_id=""), True))
+    assert (marker.action, marker.header) == (Marker.DELETEALL, shown.array.header)
+    assert markers.message(result_of(a_face(), seconds=3.5, frame_id=""), True) is None
+    assert actions(read(markers.message(result_of(a_face()), True)))[:2] == [
+        ("delete all", "", 0),
+        ("add", "surface", 1),
+    ]
+
+
+@pytest.mark.parametrize("failing", [1, 2])
+def test_when_the_markers_of_a_face_cannot_be_made_the_next_message_tells_all(monkeypatch, failing):
+    """A face left and another came in the image that failed: both are told with the next."""
+    markers, here, left, new = FaceMarkers(), a_face(2), a_face(7), a_face(8)
+    markers.message(result_of(here, left), True)
+    with monkeypatch.context() as patch:
+        calls = []
+        patch.setattr(
+            Shape, "of", lambda *given: calls.append(1) or (SHAPE_OF(*given) if len(calls) < failing else 1 / 0)
+        )
+        with pytest.raises(ZeroDivisionError):
+            markers.message(result_of(here, new), True)
+    said = read(markers.message(result_of(here, new, seconds=4.0), True))
+    added = [("add", name, track_id) for track_id in (2, 8) for name in KINDS]
+    assert actions(said) == added + [("delete", name, 7) for name in sorted(KINDS)]
+    expected = bench.of_objects(result_of(here, new, seconds=4.0))
+    for marker, other in zip(said, read(bench.serialize_message(expected)), strict=False):
+        assert_equal(marker, other)
+
+
+def test_a_stream_whose_first_message_fails_still_begins_with_the_deletion_of_all(monkeypatch):
+    markers = FaceMarkers()
+    with monkeypatch.context() as patch:
+        patch.setattr(Shape, "of", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            markers.message(result_of(a_face()), True)
+    assert actions(read(markers.message(result_of(a_face()), True)))[0] == ("delete all", "", 0)
+
+
 def test_every_marker_bears_the_images_stamp_and_frame_and_stays_until_it_is_deleted():
     markers = FaceMarkers()
     markers.message(result_of(a_face(1), a_face(2)), True)
@@ -172,10 +214,14 @@ def test_every_marker_bears_the_images_stamp_and_frame_and_stays_until_it_is_del
         assert (marker.lifetime.sec, marker.lifetime.nanosec) == (0, 0)
 
 
-def test_the_farewell_deletes_all_under_the_header_of_the_image():
-    result = result_of(a_face())
-    (marker,) = read(FaceMarkers().farewell(result.array.header))
+def test_the_farewell_deletes_all_under_the_header_of_the_last_image_once():
+    markers, result = FaceMarkers(), result_of(a_face(), seconds=2.5)
+    assert markers.farewell() is None
+    markers.message(result_of(a_face()), True)
+    markers.message(result, True)
+    (marker,) = read(markers.farewell())
     assert (marker.action, marker.header) == (Marker.DELETEALL, result.array.header)
+    assert markers.farewell() is None
 
 
 def test_the_corners_of_the_surface_are_points_of_the_mesh_and_its_front_is_outside():
