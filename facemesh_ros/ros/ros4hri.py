@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from types import ModuleType
 from typing import Any
 
@@ -59,17 +60,20 @@ class Ros4HriBridge:
 
         Who looks at the target of attention gazes at the robot only where that is the target. Ids begin with
         ``prefix``, as :func:`facemesh_ros.rep155.face_id` has it. Faces have topics of pictures only ``with_pictures``.
+        Where a publisher cannot be made, none is left, and the bridge stays closed.
         """
         self._prefix, self._with_pictures = prefix, with_pictures
-        self._messages = hri_messages() if is_wanted else None
-        if is_wanted and self._messages is None:
+        messages = hri_messages() if is_wanted else None
+        if is_wanted and messages is None:
             self._warn(
                 "rep155.enabled is true and hri_msgs is not installed: nothing is published under /humans; "
                 "apt-get install ros-$ROS_DISTRO-hri-msgs"
             )
-        if self._messages is not None:
-            self._tracked = self._publisher(self._messages.IdsList, f"{FACES}/tracked")
-            self._gazing = self._publisher(self._messages.Gaze, GAZING) if robot_is_target else None
+        if messages is not None:
+            kinds = {f"{FACES}/tracked": "IdsList", **({GAZING: "Gaze"} if robot_is_target else {})}
+            made = self._publishers({topic: getattr(messages, kind) for topic, kind in kinds.items()})
+            self._tracked, self._gazing = made[f"{FACES}/tracked"], made.get(GAZING)
+        self._messages = messages
 
     def publish(self, faces: Iterable[Face], header: Header, image_rgb: UInt8) -> None:
         """Send the faces of one image; what nobody listens to is not made."""
@@ -123,7 +127,18 @@ class Ros4HriBridge:
             "landmarks": self._messages.FacialLandmarks,
             **(PICTURES if self._with_pictures else {}),
         }
-        return {kind: self._publisher(message, f"{FACES}/{name}/{kind}") for kind, message in kinds.items()}
+        made = self._publishers({f"{FACES}/{name}/{kind}": message for kind, message in kinds.items()})
+        return dict(zip(kinds, made.values(), strict=True))
+
+    def _publishers(self, kinds: Mapping[str, type]) -> dict[str, Any]:
+        """Return topic → publisher, all of them or none."""
+        with ExitStack() as undone:
+            made: dict[str, Any] = {}
+            for topic, kind in kinds.items():
+                made[topic] = self._publisher(kind, topic)
+                undone.callback(self._node.destroy_publisher, made[topic])
+            undone.pop_all()
+            return made
 
     def _publisher(self, message_type: type, topic: str) -> Any:
         reliable = QoSProfile(depth=DEPTH, reliability=ReliabilityPolicy.RELIABLE)

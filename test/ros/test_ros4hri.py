@@ -202,6 +202,49 @@ def test_ids_may_have_another_prefix(hri_msgs):
     assert node.present["/humans/interactions/gazing"].sent[0].sender == "left_1"
 
 
+class BrokenNode(Node):
+    """Makes so many publishers and no more."""
+
+    def __init__(self, makes):
+        super().__init__()
+        self.makes = makes
+
+    def create_publisher(self, *arguments):
+        if len(self.present) == self.makes:
+            raise RuntimeError("no type support")
+        return super().create_publisher(*arguments)
+
+
+def test_where_a_publisher_cannot_be_made_none_is_left_and_it_stays_closed(hri_msgs):
+    node = BrokenNode(makes=1)
+    bridge = Ros4HriBridge(node, [].append)
+    with pytest.raises(RuntimeError):
+        bridge.open(True, robot_is_target=True)
+    assert (node.present, bridge.is_open) == ({}, False)
+    bridge.close()
+    node.makes = 2
+    bridge.open(True, robot_is_target=True)
+    assert node.present.keys() == {"/humans/faces/tracked", "/humans/interactions/gazing"}
+
+
+def test_where_hri_msgs_lacks_a_message_none_is_left(hri_msgs, monkeypatch):
+    monkeypatch.delattr(sys.modules["hri_msgs.msg"], "Gaze")
+    node = Node()
+    with pytest.raises(AttributeError):
+        opened(node)
+    assert node.present == {}
+
+
+def test_a_face_has_all_of_its_topics_or_none(hri_msgs):
+    node = BrokenNode(makes=4)
+    bridge = opened(node)
+    with pytest.raises(RuntimeError):
+        bridge.publish(faces(1), header(), PICTURE)
+    assert node.present.keys() == {"/humans/faces/tracked", "/humans/interactions/gazing"}
+    bridge.close()
+    assert node.present == {}
+
+
 def test_it_can_be_opened_again(hri_msgs):
     node = Node()
     bridge = opened(node)
