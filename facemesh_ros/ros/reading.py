@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
@@ -17,8 +19,11 @@ _FRONTAL = np.array([[0.0, 0.0, -1.0], [1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
 def faces_of(message: FaceMeshArray) -> tuple[Face, ...]:
     """Return the faces of a message. It holds one mesh a face, the smoothed one; it stands for the raw one too.
 
+    Eyes, a mouth and an angle to the target that are not finite are unknown: the face goes without them.
+
     Raises:
-        InputError: a number is not finite, a region has no size, or a mesh another number of points.
+        InputError: a number of mesh, region, pose or direction is not finite, a region has no size, or a mesh another
+            number of points.
     """
     return tuple(face_of(face) for face in message.faces)
 
@@ -44,7 +49,7 @@ def face_of(message: FaceMesh) -> Face:
         pose=pose,
         points_m=points_m,
         eyes=_eyes(message) if message.eyes_valid else None,
-        mouth=Mouth(message.mouth_openness) if message.eyes_valid else None,
+        mouth=_mouth(message) if message.eyes_valid else None,
         gaze=_gaze(message, pose) if message.gaze_valid else None,
     )
 
@@ -74,15 +79,16 @@ def _pose(message: FaceMesh) -> HeadPose:
     )
 
 
-def _eyes(message: FaceMesh) -> Eyes:
-    return Eyes(
-        message.right_eye_openness,
-        message.left_eye_openness,
-        message.right_eye_closed,
-        message.left_eye_closed,
-        message.blink,
-        message.blink_duration,
-    )
+def _eyes(message: FaceMesh) -> Eyes | None:
+    """Return None, unknown, where a number of theirs is not finite."""
+    openness = message.right_eye_openness, message.left_eye_openness
+    if not all(map(math.isfinite, (*openness, message.blink_duration))):
+        return None
+    return Eyes(*openness, message.right_eye_closed, message.left_eye_closed, message.blink, message.blink_duration)
+
+
+def _mouth(message: FaceMesh) -> Mouth | None:
+    return Mouth(message.mouth_openness) if math.isfinite(message.mouth_openness) else None
 
 
 def _gaze(message: FaceMesh, pose: HeadPose | None) -> Gaze:
@@ -94,6 +100,6 @@ def _gaze(message: FaceMesh, pose: HeadPose | None) -> Gaze:
         head_from_camera @ direction,
         message.gaze_source,
         origin_m=None if pose is None else pose.camera_from_head[:3, 3],
-        angle_rad=message.target_angle if message.target_valid else None,
+        angle_rad=message.target_angle if message.target_valid and math.isfinite(message.target_angle) else None,
         is_looking=message.is_looking,
     )

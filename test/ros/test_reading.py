@@ -101,3 +101,20 @@ def turned(x):
 def test_a_message_that_holds_no_proper_face_is_refused(message):
     with pytest.raises(InputError):
         faces_of(FaceMeshArray(faces=[face_message(whole()), message]))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize(
+    ("field", "unknown"),
+    [
+        ("right_eye_openness", {"eyes"}),
+        ("left_eye_openness", {"eyes"}),
+        ("blink_duration", {"eyes"}),
+        ("mouth_openness", {"mouth"}),
+        ("target_angle", set()),
+    ],
+)
+def test_what_is_not_finite_is_unknown_and_the_rest_of_the_face_is_read(field, unknown, value):
+    face = face_of(broken(**{field: value}))
+    assert {name for name in ("eyes", "mouth", "gaze", "pose", "points_m") if getattr(face, name) is None} == unknown
+    assert (face.gaze.angle_rad is None) == (field == "target_angle")
