@@ -5,11 +5,13 @@ Unlike the monitor, which counts, it keeps nothing: what is late or has no partn
 
 from __future__ import annotations
 
+import itertools
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import rclpy
 from rcl_interfaces.msg import ParameterType
@@ -49,6 +51,15 @@ OPEN = "off"
 """The privacy mode in which images may be shown, and that of a node that has no such parameter."""
 
 
+class _Arrival(NamedTuple):
+    """Faces as they came."""
+
+    number: int
+    """Of the messages so far."""
+    message: FaceMeshArray
+    latency_ms: float | None
+
+
 @dataclass(frozen=True, eq=False)
 class Sight:
     """What the node said about one image, and the image."""
@@ -62,6 +73,7 @@ class Sight:
     latency_ms: float | None
     """From the image's stamp to the faces' arrival here; None where clocks do not agree."""
     stages_ms: Mapping[str, float]
+    """Without stages whose time is no number."""
     dropped: int
 
     def jpeg(self) -> bytes | None:
@@ -98,10 +110,15 @@ class Spectator:
         """Why the last message could not be read."""
         self._on_sight = on_sight
         self._images: OrderedDict[Stamp, ImageMessage] = OrderedDict()
-        self._held: OrderedDict[Stamp, tuple[FaceMeshArray, float | None]] = OrderedDict()
+        self._held: OrderedDict[Stamp, _Arrival] = OrderedDict()
+        self._arrivals = itertools.count(1)
+        self._shown = 0
+        """Number of the faces that were shown last: those before them are late, even where stamps jump back."""
         self._joined_at_s = 0.0
         self._image_subscription: Any = None
         self._mode: str | None = None
+        self._publishers: set[bytes] = set()
+        """Of the faces, when the mode was asked for."""
         self._asked: Any = None
         self._asked_at_s = self._started_at_s = time.monotonic()
         self._context = Context()
@@ -176,60 +193,74 @@ class Spectator:
     def _ask(self) -> None:
         """Ask the node for its privacy mode, again and again: it may change, or be another node after a restart."""
         now_s = time.monotonic()
-        if self._node.count_publishers(self.faces_topic) == 0:  # who comes next may be another node
-            self._mode, self._started_at_s = None, now_s
+        publishers = {bytes(one.endpoint_gid) for one in self._node.get_publishers_info_by_topic(self.faces_topic)}
+        if not publishers or publishers != self._publishers:  # what another node has answered does not count
+            self._publishers = publishers
+            self._forget_mode(now_s)
         if self._asked is not None and self._asked.done():
             answer, self._asked = self._asked.result(), None
             values = [] if answer is None else answer.values
             strings = [value.string_value for value in values if value.type == ParameterType.PARAMETER_STRING]
             self._mode = strings[0] if strings else OPEN
         elif self._asked is not None and now_s - self._asked_at_s > 3.0 * _ASK_S:
-            self._question.remove_pending_request(self._asked)
-            self._asked = self._mode = None
-            self._started_at_s = now_s
+            self._forget_mode(now_s)
         if self._asked is None and now_s - self._asked_at_s > _ASK_S and self._question.service_is_ready():
             self._asked_at_s = now_s
             self._asked = self._question.call_async(GetParameters.Request(names=["privacy.mode"]))
 
+    def _forget_mode(self, now_s: float) -> None:
+        """Take the mode for unknown, as at the start."""
+        if self._asked is not None:
+            self._question.remove_pending_request(self._asked)
+        self._asked = self._mode = None
+        self._started_at_s = now_s
+
     def _on_faces(self, message: FaceMeshArray) -> None:
-        latency_ms = self._latency_ms(message)
+        faces = _Arrival(next(self._arrivals), message, self._latency_ms(message))
         stamp = _stamp(message)
         if self._image_subscription is None:
-            self._show(message, None, latency_ms)
+            self._show(faces, None)
         elif stamp in self._images:
-            self._join(message, self._images.pop(stamp), latency_ms)
+            self._join(faces, self._images.pop(stamp))
         else:
-            _keep(self._held, stamp, (message, latency_ms))
+            _keep(self._held, stamp, faces)
             if time.monotonic() - self._joined_at_s > _PARTNER_S:
-                self._show(message, None, latency_ms)
+                self._show(faces, None)
 
     def _on_image(self, message: ImageMessage) -> None:
         stamp = _stamp(message)
         if stamp in self._held:
-            faces, latency_ms = self._held.pop(stamp)
-            self._join(faces, message, latency_ms)
+            self._join(self._held.pop(stamp), message)
         else:
             _keep(self._images, stamp, message)
 
-    def _join(self, faces: FaceMeshArray, image: ImageMessage, latency_ms: float | None) -> None:
+    def _join(self, faces: _Arrival, image: ImageMessage) -> None:
+        """Show faces with their image, unless later ones were shown already; the next ones wait for theirs."""
         self._joined_at_s = time.monotonic()
-        self._show(faces, image, latency_ms)
+        if faces.number >= self._shown:
+            self._show(faces, image)
 
-    def _show(self, message: FaceMeshArray, image: ImageMessage | None, latency_ms: float | None) -> None:
+    def _show(self, arrival: _Arrival, image: ImageMessage | None) -> None:
+        self._shown, message = arrival.number, arrival.message
         try:
             faces = faces_of(message)
         except InputError as error:
             self.bad = f"a message on {self.faces_topic} cannot be read: {error}"
             return
         self.bad = None
-        stages_ms = {stage: float(getattr(message.timing, stage)) for stage in _STAGES}
         size_wh = max(1, message.image_width), max(1, message.image_height)
-        stamp_s = stamp_seconds(message.header)
-        self._on_sight(Sight(stamp_s, size_wh, faces, image, latency_ms, stages_ms, message.dropped))
+        stamp_s, stages_ms = stamp_seconds(message.header), _stages_ms(message.timing)
+        self._on_sight(Sight(stamp_s, size_wh, faces, image, arrival.latency_ms, stages_ms, message.dropped))
 
     def _latency_ms(self, message: FaceMeshArray) -> float | None:
         passed_ns = (self._node.get_clock().now() - Time.from_msg(message.header.stamp)).nanoseconds
         return 1e-6 * passed_ns if 0 <= passed_ns < 1e9 * _LARGEST_LATENCY_S else None
+
+
+def _stages_ms(timing: FaceMeshTiming) -> dict[str, float]:
+    """Return stage → its time, ms; without those whose time is no number."""
+    told = {stage: float(getattr(timing, stage)) for stage in _STAGES}
+    return {stage: time_ms for stage, time_ms in told.items() if math.isfinite(time_ms)}
 
 
 def _stamp(message: Any) -> Stamp:

@@ -103,6 +103,53 @@ def test_faces_whose_image_never_comes_are_shown_without(watch):
     assert here.sights[0].image is None and here.sights[0].rgb() is None and here.sights[0].jpeg() is None
 
 
+def test_of_faces_that_were_shown_without_their_images_only_the_latest_are_shown_again_with_it(watch):
+    here = watch()
+    images = here.images()
+    for seconds in (1.0, 2.0):
+        here.faces.publish(array_at(seconds))
+        here.until(lambda at=seconds: here.sights and here.sights[-1].stamp_s == at, "a sight")
+    for seconds in (1.0, 2.0):
+        images.publish(image_message(seconds))
+        here.until(lambda at=seconds: (int(at), 0) not in here.spectator._held, "the image")
+    assert [(sight.stamp_s, sight.image is None) for sight in here.sights] == [(1.0, True), (2.0, True), (2.0, False)]
+
+
+def test_faces_whose_image_comes_after_that_of_later_ones_are_left_out(watch):
+    here = watch()
+    images = here.images()
+    here.spectator._joined_at_s = time.monotonic() + DEADLINE_S
+    for seconds in (1.0, 2.0):
+        here.faces.publish(array_at(seconds))
+        here.until(lambda at=seconds: (int(at), 0) in here.spectator._held, "the faces")
+    for seconds in (2.0, 1.0):
+        images.publish(image_message(seconds))
+        here.until(lambda at=seconds: (int(at), 0) not in here.spectator._held, "the image")
+    assert [sight.stamp_s for sight in here.sights] == [2.0]
+
+
+def test_stamps_that_begin_again_are_shown_again(watch):
+    here = watch()
+    images = here.images()
+    here.spectator._joined_at_s = time.monotonic() + DEADLINE_S
+    for count, seconds in enumerate((1.0, 2.0, 1.0), start=1):
+        here.faces.publish(array_at(seconds))
+        here.until(lambda: here.spectator._held, "the faces")
+        images.publish(image_message(seconds))
+        here.until(lambda count=count: len(here.sights) == count, "a sight")
+    assert [sight.stamp_s for sight in here.sights] == [1.0, 2.0, 1.0]
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_stage_whose_time_is_no_number_is_left_out_and_the_rest_is_shown(watch, bad):
+    here, message = watch(), array_at(1.0)
+    message.timing.mesh = bad
+    here.faces.publish(message)
+    here.until(lambda: here.sights, "a sight")
+    assert "mesh" not in here.sights[0].stages_ms and here.sights[0].stages_ms["total"] == 4.5
+    assert here.spectator.bad is None and len(here.sights[0].faces) == 1
+
+
 def test_images_are_subscribed_to_only_while_they_are_wanted(watch):
     here = watch()
     images = here.images()
@@ -180,6 +227,43 @@ def test_a_node_that_wants_privacy_has_it_and_may_change_its_mind(watch, rig, mo
     here.until(lambda: not here.spectator.is_private, "the new answer")
     node.set_parameters([Parameter("privacy.mode", value="blur")])
     here.until(lambda: here.spectator.is_private, "the newest answer")
+
+
+@pytest.mark.parametrize("is_overlapping", [False, True], ids=["after a pause", "before the old one is forgotten"])
+def test_after_a_restart_with_privacy_nothing_that_the_node_said_before_counts(watch, rig, monkeypatch, is_overlapping):
+    """Not for a moment does the spectator take the new node for open."""
+    monkeypatch.setattr(module, "_ASK_S", 0.05)
+    old, here = node_with(rig, privacy__mode="off"), watch()
+    here.until(lambda: not here.spectator.is_private, "the old node's answer")
+    monkeypatch.setattr(module, "_ASK_S", 2.0)  # what the old one said would hold for long
+    here.until(lambda: here.spectator._asked is None, "the last answer")
+
+    def start():
+        rig.publisher(FaceMeshArray, f"{NODE}/faces", RELIABLE, connected=False)
+        here.until(lambda: here.spectator.is_private, "the mode to be unknown")
+
+    def stop():
+        rig.executor.remove_node(old)
+        old.destroy_node()
+        rig.nodes.remove(old)
+        rig.tester.destroy_publisher(here.faces)
+        here.until(lambda: here.spectator.is_private, "the mode to be unknown")
+
+    for step in (start, stop) if is_overlapping else (stop, start):
+        step()
+    node_with(rig, privacy__mode="numbers")
+    monkeypatch.setattr(module, "_ASK_S", 0.05)
+    private = []
+    here.until(lambda: private.append(here.spectator.is_private) or here.spectator._mode == "numbers", "the answer")
+    assert all(private) and here.spectator.is_private
+
+
+def test_a_node_that_answers_no_more_counts_as_private(watch, rig, monkeypatch):
+    monkeypatch.setattr(module, "_ASK_S", 0.05)
+    node, here = node_with(rig, privacy__mode="off"), watch()
+    here.until(lambda: not here.spectator.is_private, "the answer")
+    rig.executor.remove_node(node)
+    here.until(lambda: here.spectator.is_private, "the answer to be forgotten")
 
 
 def test_a_node_without_the_parameter_wants_no_privacy(watch, rig, monkeypatch):
