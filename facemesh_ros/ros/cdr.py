@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import struct
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -45,15 +45,6 @@ class Mark(NamedTuple):
         return cls(next(_marks), dtype, columns)
 
 
-class Part(NamedTuple):
-    """One element's bytes."""
-
-    data: UInt8
-    """(bytes,) uint8, a multiple of 4."""
-    fields: dict[str, NDArray[Any]]
-    """Views of the numbers in ``data``, by name."""
-
-
 class Template:
     """An element that is serialised, and copied as often as it is needed."""
 
@@ -71,19 +62,25 @@ class Template:
         whole = serialize_message(sequence_of([element]) if phase else element)
         data = whole[HEADER_BYTES + phase :]
         self._data = np.frombuffer(data + bytes(-len(data) % 4), np.uint8)
-        self._phase = phase
+        self.phase = phase
+        self.size = len(self._data)
+        """Bytes; a multiple of 4."""
         self._fields = {name: (mark, self._place(mark)) for name, mark in marks.items()}
 
-    def part(self) -> Part:
-        """Return a copy, in which the float64 are aligned for numpy as well."""
-        data = np.empty(len(self._data) + self._phase, np.uint8)[self._phase :]
+    @property
+    def next_phase(self) -> int:
+        """The phase of the element that follows."""
+        return (self.phase + self.size) % _ALIGNMENT
+
+    def copied_to(self, data: UInt8) -> dict[str, NDArray[Any]]:
+        """Copy the element into ``data``, (size,) uint8; return views of the numbers there, by name."""
         data[:] = self._data
-        return Part(data, {name: _seen(data[place], mark) for name, (mark, place) in self._fields.items()})
+        return {name: _seen(data[place], mark) for name, (mark, place) in self._fields.items()}
 
     def _place(self, mark: Mark) -> slice:
         """Return which bytes hold a mark."""
         size = np.dtype(mark.dtype).itemsize
-        skipped = self._phase % size
+        skipped = self.phase % size
         words = self._data[skipped : skipped + (len(self._data) - skipped) // size * size]
         first, *others = np.flatnonzero(words.view(mark.dtype) == mark.value).tolist()
         assert others == list(range(first + 1, first + 1 + len(others))), "a mark's block is broken"
@@ -95,12 +92,27 @@ def _seen(data: UInt8, mark: Mark) -> NDArray[Any]:
     return numbers.reshape(-1, mark.columns) if mark.columns else numbers
 
 
-def phase_after(phase: int, part: Part) -> int:
-    """Return the phase of the element that follows one."""
-    return (phase + len(part.data)) % _ALIGNMENT
+class Row(NamedTuple):
+    """Elements that follow one another."""
+
+    data: UInt8
+    """Their bytes, (bytes,) uint8."""
+    fields: tuple[dict[str, NDArray[Any]], ...]
+    """Of each element: views of the numbers in ``data``, by name."""
+
+    @classmethod
+    def of(cls, templates: Sequence[Template]) -> Row:
+        """Return copies of elements, each of the phase in which the one before it ends.
+
+        The float64 are aligned for numpy as well.
+        """
+        phase = templates[0].phase
+        data = np.empty(phase + sum(template.size for template in templates), np.uint8)[phase:]
+        ends = itertools.accumulate(template.size for template in templates)
+        return cls(data, tuple(t.copied_to(data[end - t.size : end]) for t, end in zip(templates, ends, strict=True)))
 
 
-def joined(parts: Iterable[Part]) -> bytes:
+def joined(rows: Sequence[Row]) -> bytes:
     """Return the message of a sequence of elements, each of the phase of its place, to be published as it is."""
-    data = [part.data.data for part in parts]
-    return b"".join([_HEADER, struct.pack("=I", len(data)), *data])
+    count = struct.pack("=I", sum(len(row.fields) for row in rows))
+    return b"".join([_HEADER, count, *(row.data.data for row in rows)])

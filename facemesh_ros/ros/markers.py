@@ -6,23 +6,23 @@ has no metric points, as without a calibration.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import struct
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
-from numpy.typing import NDArray
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
-from facemesh_ros.ros.cdr import FIRST_PHASE, Dtype, Mark, Part, Template, joined, phase_after
+from facemesh_ros.ros.cdr import FIRST_PHASE, Dtype, Mark, Row, Template, joined
 from facemesh_ros.ros.frames import Result
 from facemesh_ros.ros.marker_kinds import Kind, Kinds, Shape
 
 MARKS: dict[str, tuple[Dtype, int]] = {
-    "points": (np.float64, 3),
+    "points": (np.float64, 0),
     "colors": (np.float32, 4),
     "color": (np.float32, 0),
     "pose": (np.float64, 0),
@@ -67,14 +67,14 @@ class FaceMarkers:
             if shape is not None:
                 drawing = self._drawing(face.track_id, shape, sequence, before)
                 drawing.write(shape, sequence.stamp)
-                sequence.add(drawing.parts, drawing.next_phase)
+                sequence.add(drawing.row, drawing.next_phase)
                 shown[face.track_id] = drawing
         for track_id, drawing in before.items():
             if shown.get(track_id) is not drawing:
                 kept = shown[track_id].names if track_id in shown else set[str]()
                 for name in sorted(drawing.names - kept):
                     sequence.delete(name, track_id)
-        message = joined(sequence.parts) if sequence.parts else None
+        message = joined(sequence.rows) if sequence.rows else None
         self._shown, self._begins, self._last = shown, False, header
         return message
 
@@ -89,14 +89,14 @@ class FaceMarkers:
         self.begin(self._prefix)
         sequence = _Sequence(last)
         sequence.delete_all()
-        return joined(sequence.parts)
+        return joined(sequence.rows)
 
     def _drawing(self, track_id: int, shape: Shape, sequence: _Sequence, before: Mapping[int, _Drawing]) -> _Drawing:
         """Return the drawing of the image before where it has the bytes for this one, else a new one."""
         place = shape.kinds, sequence.frame_id, sequence.phase
         drawing = before.get(track_id)
         if drawing is None or drawing.place != place:
-            drawing = _Drawing(track_id, f"{self._prefix}{track_id}", len(shape.points), place)
+            drawing = _Drawing(track_id, f"{self._prefix}{track_id}", shape.point_count, place)
         return drawing
 
 
@@ -105,22 +105,28 @@ class _Drawing:
 
     def __init__(self, track_id: int, text: str, point_count: int, place: Place) -> None:
         self.place = place
-        self.parts: list[Part] = []
-        kinds, frame_id, phase = place
+        kinds, frame_id, self.next_phase = place
+        templates: list[Template] = []
         for name, kind in kinds:
             label = text if kind.type == Marker.TEXT_VIEW_FACING else ""
-            part = _marker(kind, name, point_count, label, frame_id, phase).part()
-            part.fields["id"][:] = track_id
-            self.parts.append(part)
-            phase = phase_after(phase, part)
+            templates.append(_marker(kind, name, point_count, label, frame_id, self.next_phase))
+            self.next_phase = templates[-1].next_phase
+        self.row = Row.of(templates)
+        self._written = [
+            (kind.write, fields, fields["stamp"].data.cast("B"))
+            for (_, kind), fields in zip(kinds, self.row.fields, strict=True)
+        ]
+        for (_, kind), fields in zip(kinds, self.row.fields, strict=True):
+            fields["id"][:] = track_id
+            for name, numbers in kind.fixed.items():
+                fields[name][:] = numbers
         self.names = {name for name, _ in kinds}
-        self.next_phase = phase
 
-    def write(self, shape: Shape, stamp: NDArray[np.int32]) -> None:
+    def write(self, shape: Shape, stamp: bytes) -> None:
         """Write the numbers of another image."""
-        for (_, kind), part in zip(self.place[0], self.parts, strict=True):
-            part.fields["stamp"][:] = stamp
-            kind.write(part.fields, shape)
+        for write, fields, place in self._written:
+            place[:] = stamp
+            write(fields, shape)
 
 
 class _Sequence:
@@ -128,20 +134,21 @@ class _Sequence:
 
     def __init__(self, header: Header) -> None:
         self.frame_id: str = header.frame_id
-        self.stamp = np.array([header.stamp.sec, header.stamp.nanosec], np.int32)
-        self.parts: list[Part] = []
+        self.stamp = struct.pack("=iI", header.stamp.sec, header.stamp.nanosec)
+        self.rows: list[Row] = []
         self.phase = FIRST_PHASE
 
-    def add(self, parts: Iterable[Part], next_phase: int) -> None:
-        """Put parts after the others; what comes after them begins in ``next_phase``."""
-        self.parts += parts
+    def add(self, row: Row, next_phase: int) -> None:
+        """Put markers after the others; what comes after them begins in ``next_phase``."""
+        self.rows.append(row)
         self.phase = next_phase
 
     def delete(self, namespace: str, track_id: int, action: int = Marker.DELETE) -> None:
         """Add the deletion of one marker."""
-        part = _removal(namespace, action, self.frame_id, self.phase).part()
-        part.fields["stamp"][:], part.fields["id"][:] = self.stamp, track_id
-        self.add([part], phase_after(self.phase, part))
+        template = _removal(namespace, action, self.frame_id, self.phase)
+        row = Row.of([template])
+        row.fields[0]["stamp"].data.cast("B")[:], row.fields[0]["id"][:] = self.stamp, track_id
+        self.add(row, template.next_phase)
 
     def delete_all(self) -> None:
         """Add the deletion of all markers."""

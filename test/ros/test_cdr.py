@@ -13,7 +13,7 @@ from rclpy.serialization import deserialize_message
 from std_msgs.msg import ColorRGBA
 from visualization_msgs.msg import Marker, MarkerArray
 
-from facemesh_ros.ros.cdr import FIRST_PHASE, Mark, Template, joined, phase_after
+from facemesh_ros.ros.cdr import FIRST_PHASE, Mark, Row, Template, joined
 
 pytestmark = [pytest.mark.ros, pytest.mark.usefixtures("_message_support")]
 
@@ -44,19 +44,23 @@ def test_no_elements_are_an_empty_sequence():
 @pytest.mark.parametrize("seed", range(20))
 def test_what_is_written_is_what_is_read_whatever_the_lengths_of_strings_and_blocks(seed):
     random = np.random.default_rng(seed)
-    parts, written, phase = [], [], FIRST_PHASE
-    for number in range(8):
+    templates, written, phase = [], [], FIRST_PHASE
+    for _ in range(8):
         points, colors = random.integers(0, 9, 2).tolist()
         texts = {name: "x" * int(random.integers(0, 9)) for name in ("ns", "text", "mesh_resource")}
-        part = template(phase, points, colors, **texts).part()
-        values = {name: random.normal(size=view.shape).astype(view.dtype) for name, view in part.fields.items()}
+        templates.append(template(phase, points, colors, **texts))
+        written.append(texts)
+        phase = templates[-1].next_phase
+    cuts = [0, *sorted(random.choice(range(1, 8), int(random.integers(0, 4)), replace=False).tolist()), 8]
+    rows = [Row.of(templates[start:end]) for start, end in itertools.pairwise(cuts)]
+    every = [fields for row in rows for fields in row.fields]
+    for number, fields in enumerate(every):
+        values = {name: random.normal(size=view.shape).astype(view.dtype) for name, view in fields.items()}
         values["id"][:] = number
-        for name, view in part.fields.items():
+        written[number] = written[number], values
+        for name, view in fields.items():
             view[:] = values[name]
-        parts.append(part)
-        written.append((texts, values))
-        phase = phase_after(phase, part)
-    markers = deserialize_message(joined(parts), MarkerArray).markers
+    markers = deserialize_message(joined(rows), MarkerArray).markers
     for number, (marker, (texts, values)) in enumerate(zip(markers, written, strict=True)):
         assert (marker.id, {name: getattr(marker, name) for name in texts}) == (number, texts)
         got_points = np.array([(p.x, p.y, p.z) for p in marker.points]).reshape(-1, 3)
@@ -67,15 +71,19 @@ def test_what_is_written_is_what_is_read_whatever_the_lengths_of_strings_and_blo
 
 @pytest.mark.parametrize("phase", [0, 4])
 def test_numpy_sees_the_numbers_aligned_and_rows_of_the_right_width(phase):
-    fields = template(phase, points=5, colors=7).part().fields
-    assert {name: view.shape for name, view in fields.items()} == {"points": (5, 3), "colors": (7, 4), "id": (1,)}
-    assert all(view.flags.aligned for view in fields.values())
+    first = template(phase, points=5, colors=7)
+    row = Row.of([first, template(first.next_phase, points=2, colors=1)])
+    for fields, points, colors in zip(row.fields, (5, 2), (7, 1), strict=True):
+        shapes = {name: view.shape for name, view in fields.items()}
+        assert shapes == {"points": (points, 3), "colors": (colors, 4), "id": (1,)}
+        assert all(view.flags.aligned and np.shares_memory(view, row.data) for view in fields.values())
 
 
-def test_parts_of_one_template_do_not_share_their_bytes():
-    one, other = itertools.islice(iter(template(0, points=2).part, None), 2)
-    one.fields["points"][:], other.fields["points"][:] = 1.0, 2.0
-    assert one.fields["points"].max() == 1.0
+def test_rows_of_one_template_do_not_share_their_bytes():
+    templates = [template(0, points=2)]
+    one, other = Row.of(templates), Row.of(templates)
+    one.fields[0]["points"][:], other.fields[0]["points"][:] = 1.0, 2.0
+    assert one.fields[0]["points"].max() == 1.0
 
 
 def test_a_mark_that_is_not_in_one_block_is_refused():

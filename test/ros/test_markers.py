@@ -12,6 +12,7 @@ import pytest
 pytest.importorskip("rclpy", reason="ROS 2 is not installed here: make setup")
 pytest.importorskip("facemesh_ros.msg", reason="the messages are not built: make setup")
 
+from builtin_interfaces.msg import Time
 from rclpy.serialization import deserialize_message
 from scipy.spatial.transform import Rotation
 from visualization_msgs.msg import Marker, MarkerArray
@@ -212,6 +213,14 @@ def test_every_marker_bears_the_images_stamp_and_frame_and_stays_until_it_is_del
         assert (marker.header.stamp.sec, marker.header.stamp.nanosec) == (2, 250_000_000)
         assert marker.header.frame_id == "camera_optical_frame"
         assert (marker.lifetime.sec, marker.lifetime.nanosec) == (0, 0)
+
+
+def test_a_stamp_that_is_no_time_is_copied_as_it_is():
+    markers, result = FaceMarkers(), result_of(a_face())
+    result.array.header.stamp = Time(sec=-5, nanosec=4_000_000_000)
+    assert {(m.header.stamp.sec, m.header.stamp.nanosec) for m in read(markers.message(result, True))} == {
+        (-5, 4_000_000_000)
+    }
 
 
 def test_the_farewell_deletes_all_under_the_header_of_the_last_image_once():
