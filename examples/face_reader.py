@@ -74,7 +74,9 @@ def description(face: FaceMesh, topology: FaceTopology | None) -> str:
         distance_m = math.dist((0.0, 0.0, 0.0), (position.x, position.y, position.z))
         yaw, pitch, roll = yaw_pitch_roll_deg(face.head_pose.pose)
         parts.append(f"{distance_m:.2f} m away, yaw {yaw:.0f}, pitch {pitch:.0f}, roll {roll:.0f} deg")
-    lips = named_points(topology).get("lips_inner") if fits(topology, face) else None
+    lips = None
+    if topology is not None and fits(topology, face):
+        lips = named_points(topology).get("lips_inner")
     if lips is not None:
         parts.append(f"mouth {opening(points_of(face), lips):.2f}")
     if face.eyes_valid:
@@ -82,16 +84,16 @@ def description(face: FaceMesh, topology: FaceTopology | None) -> str:
     return ", ".join(parts)
 
 
-def fits(topology: FaceTopology | None, face: FaceMesh) -> bool:
+def fits(topology: FaceTopology, face: FaceMesh) -> bool:
     """Say whether the indices are those of this mesh: another network may have other points."""
-    return topology is not None and 3 * topology.num_points == len(face.landmarks)
+    return bool(3 * topology.num_points == len(face.landmarks))
 
 
 def drawing(message: FaceMeshArray, topology: FaceTopology | None) -> NDArray[np.uint8]:
     """Return a picture of the image's size, (H, W, 3) BGR, with the contours of all faces."""
     canvas = np.full((message.image_height, message.image_width, 3), GROUND_BGR, np.uint8)
     for face in message.faces:
-        if not fits(topology, face):
+        if topology is None or not fits(topology, face):
             continue
         spots, edges = points_of(face)[:, :2], np.reshape([*topology.contours, *topology.irises], (-1, 2))
         cv2.polylines(canvas, list(np.rint(spots[edges]).astype(np.int32)), False, INK_BGR, 1, cv2.LINE_AA)
@@ -143,7 +145,7 @@ def main() -> None:
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     finally:
-        rclpy.try_shutdown()
+        rclpy.utilities.try_shutdown()
 
 
 if __name__ == "__main__":
