@@ -43,18 +43,22 @@ class Scene:
         else:
             self._take_markers_back()
         if self._points.get_subscription_count():
-            self._points.publish(cloud_message(result.faces, result.array.header))
-            self._last_cloud = result.array.header
+            self._publish_points(result)
 
     def close(self, timeout_s: float) -> None:
         """Take back what is shown, and wait until readers know."""
         wait = Duration(seconds=timeout_s)
         if self._take_markers_back():
             self._markers.wait_for_all_acked(wait)
-        last, self._last_cloud = self._last_cloud, None
-        if last is not None:
-            self._points.publish(cloud_message((), last))
+        if self._take_points_back():
             self._points.wait_for_all_acked(wait)
+
+    def _publish_points(self, result: Result) -> None:
+        header = result.array.header
+        if not header.frame_id:  # viewers refuse the new cloud, and would go on to show the last one
+            self._take_points_back()
+        self._points.publish(cloud_message(result.faces, header))
+        self._last_cloud = header if header.frame_id else None
 
     def _publish_markers(self, result: Result, is_colored: bool) -> None:
         message = self._face_markers.message(result, is_colored)
@@ -67,4 +71,12 @@ class Scene:
         if message is None:
             return False
         self._markers.publish(message)
+        return True
+
+    def _take_points_back(self) -> bool:
+        """Empty the cloud that is shown; return whether there was one."""
+        last, self._last_cloud = self._last_cloud, None
+        if last is None:
+            return False
+        self._points.publish(cloud_message((), last))
         return True

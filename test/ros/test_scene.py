@@ -46,10 +46,10 @@ def shown(rig, request):
     node = rig.node(getattr(request, "param", {}))
     arrays, images = rig.faces(), rig.publisher(Image, "/image")
 
-    def show(*faces):
+    def show(*faces, frame_id="camera_optical"):
         rig.mesher.faces = faces
         count = len(arrays) + 1
-        images.publish(image_message(float(count)))
+        images.publish(image_message(float(count), frame_id=frame_id))
         rig.until(lambda: len(arrays) == count, "faces")
         rig.until(lambda: is_idle(node), "the node to be done")
 
@@ -82,6 +82,23 @@ def test_all_is_taken_back_when_the_node_is_deactivated(rig, shown):
     assert actions(markers[1]) == {(Marker.DELETEALL, 0)}
     assert (markers[1].markers[0].header.stamp, clouds[1].header.stamp) == (stamp(1.0), stamp(1.0))
     assert [cloud.width for cloud in clouds] == [468, 0]
+
+
+def test_all_is_taken_back_in_its_frame_when_images_come_in_one_without_a_name(rig, shown):
+    markers, clouds = rig.collect(MarkerArray, MARKERS), rig.collect(PointCloud2, POINTS)
+    outputs = rig.nodes[0]._outputs._scene
+    rig.until(lambda: outputs._markers.get_subscription_count() and outputs._points.get_subscription_count(), "viewers")
+    shown(metric())
+    shown(metric(), frame_id="")
+    shown(metric(), frame_id="")
+    shown(metric())
+    rig.until(lambda: len(markers) == 3 and len(clouds) == 5, "all messages")
+    said = [(actions(message), message.markers[0].header.stamp.sec) for message in markers]
+    begun = {(Marker.DELETEALL, 0), (Marker.ADD, 1)}
+    assert said == [(begun, 1), ({(Marker.DELETEALL, 0)}, 1), (begun, 4)]
+    told = [(cloud.header.frame_id, cloud.header.stamp.sec, cloud.width) for cloud in clouds]
+    frame = "camera_optical"
+    assert told == [(frame, 1, 468), (frame, 1, 0), ("", 2, 468), ("", 3, 468), (frame, 4, 468)]
 
 
 def test_a_new_stream_begins_with_the_deletion_of_all(rig, shown):
