@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -22,16 +23,28 @@ def frozen_array(
         array = np.array(value, dtype=dtype, order="C")
     except (TypeError, ValueError) as error:
         raise InputError(f"{name} is {value!r}, which is no array of numbers ({error}): give numbers") from error
-    fits = array.ndim == len(shape) and all(
-        want is None or got == want for got, want in zip(array.shape, shape, strict=True)
-    )
-    if not fits:
+    if array.shape != shape and not _fits(array.shape, shape):
         wanted = "(" + ", ".join("N" if n is None else str(n) for n in shape) + ")"
         raise InputError(f"{name} has shape {array.shape}; it must be {wanted}: reshape it first")
-    if not (may_be_nan or np.isfinite(array).all()):
+    if not (may_be_nan or all_finite(array)):
         raise InputError(f"{name} holds NaN or infinity; every number must be finite: drop the value instead")
     array.flags.writeable = False
     return array
+
+
+def _fits(got: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
+    return len(got) == len(wanted) and all(
+        want is None or length == want for length, want in zip(got, wanted, strict=True)
+    )
+
+
+def all_finite(array: NDArray[Any]) -> bool:
+    """Say whether all numbers are finite.
+
+    The sum of the squares is, unless it is too large, only if they are all: that takes a third of the time.
+    """
+    flat = array.ravel()
+    return math.isfinite(flat.dot(flat)) or bool(np.isfinite(flat).all())
 
 
 def check_size(array: NDArray[Any], largest: float, name: str, remedy: str) -> None:

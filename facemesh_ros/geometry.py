@@ -48,7 +48,7 @@ def roi_from_points(points: Float32) -> Roi:
         InputError: all points coincide.
     """
     columns = points[:, :2].T.copy()  # whole rows of x and y: their extremes take a tenth of the time
-    eyes = columns[:, [RIGHT_EYE_OUTER_CORNER, LEFT_EYE_OUTER_CORNER]].T.tolist()
+    eyes = (columns[:, corner].tolist() for corner in (RIGHT_EYE_OUTER_CORNER, LEFT_EYE_OUTER_CORNER))
     return _roi_around(columns.min(axis=1).tolist(), columns.max(axis=1).tolist(), *eyes)
 
 
@@ -69,11 +69,10 @@ def image_from_crop(roi: Roi, crop_size: int) -> Float64:
     The crop's pixels are read at their integer places, and the networks' coordinates come back by the same map. So it
     is in the reference, whose x · width was measured to count from pixel centres (test/data/PROVENANCE.md).
     """
-    scale = roi.size / crop_size
+    scale, middle = roi.size / crop_size, 0.5 * crop_size
     cos, sin = math.cos(roi.angle) * scale, math.sin(roi.angle) * scale
-    linear = np.array([[cos, -sin], [sin, cos]])
-    middle = np.full(2, 0.5 * crop_size)
-    return np.column_stack([linear, roi.center_xy - linear @ middle])
+    x, y = roi.center_xy.tolist()
+    return np.array([[cos, -sin, x - (cos - sin) * middle], [sin, cos, y - (sin + cos) * middle]])
 
 
 def roi_corners(roi: Roi) -> Float64:

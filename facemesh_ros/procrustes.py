@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -12,6 +13,66 @@ from numpy.typing import NDArray
 from facemesh_ros.geometry import LEFT_EYE_OUTER_CORNER, RIGHT_EYE_OUTER_CORNER
 from facemesh_ros.topology import RIGID, reference_face
 from facemesh_ros.types import Float64
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """The best similarity between a shape and a template, never a reflection."""
+
+    scale: float
+    """Size of the shape over that of the template."""
+    rotation: Float64
+    """(3, 3): shape_from_template."""
+    misfit: float
+    """Root mean square distance left over, in units of the template."""
+    template_over_shape: float
+    """The inverse of the scale, 0 where the shape has no extent."""
+    middle: Float64
+    """(3,) of the shape's points that correspond."""
+    template_middle: Float64
+    """(3,)"""
+
+    def laid_over(self, points: Float64) -> Float64:
+        """Take (N, 3) points of the shape into the frame of the template."""
+        laid: Float64 = self.template_over_shape * (points - self.middle) @ self.rotation + self.template_middle
+        return laid
+
+
+class Template:
+    """A shape over which others are laid."""
+
+    def __init__(self, points: NDArray[Any]) -> None:
+        """Take (N, 3) points."""
+        self._middle = points.mean(axis=0)
+        self._centered = points - self._middle
+        self._spread = float((self._centered * self._centered).sum())
+
+    def fit(self, shape: Float64) -> Fit:
+        """Return how (N, 3) points that correspond, in order, come to lie nearest to the template's.
+
+        Umeyama, "Least-squares estimation of transformation parameters between two point patterns", PAMI 1991. Small
+        sums are done in Python's floats, which takes a tenth of the time.
+        """
+        middle = np.add.reduce(shape, axis=0) / len(shape)
+        centered = shape - middle
+        left, singular, right = np.linalg.svd(centered.T @ self._centered)
+        rotation = left @ right
+        first, second, third = singular.tolist()
+        if not _determinant(rotation) > 0.0:
+            rotation, third = (left * _FLIPPED) @ right, -third
+        spread, common = float((centered * centered).sum()), first + second + third
+        over_shape = common / max(spread, _TINY)
+        misfit = math.sqrt(max(self._spread - over_shape * common, 0.0) / len(shape))
+        return Fit(1.0 / max(over_shape, 1e-12), rotation, misfit, over_shape, middle, self._middle)
+
+
+_FLIPPED = np.array([1.0, 1.0, -1.0])
+_TINY = float(np.finfo(np.float64).tiny)
+
+
+def _determinant(matrix: Float64) -> float:
+    (a, b, c), (d, e, f), (g, h, i) = matrix.tolist()
+    return float(a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g))
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,34 +92,23 @@ class Alignment:
 def aligned(target: NDArray[Any], shape: NDArray[Any], pairs: tuple[Any, Any] | None = None) -> Alignment:
     """Lay ``shape`` (N, 3) over ``target`` (N, 3) by the best similarity, never a reflection.
 
-    Umeyama, "Least-squares estimation of transformation parameters between two point patterns", PAMI 1991.
-
     Args:
         target: fixed.
         shape: moved.
         pairs: indices into target and into shape of the points that correspond; None for all, in order.
     """
     a, b = (target, shape) if pairs is None else (target[pairs[0]], shape[pairs[1]])
-    middle_a, middle_b = a.mean(axis=0), b.mean(axis=0)
-    a, b = a - middle_a, b - middle_b
-    left, singular, right = np.linalg.svd(b.T @ a)
-    flip = np.array([1.0, 1.0, np.sign(np.linalg.det(left @ right))])
-    rotation = (left * flip) @ right
-    spread_a, spread_b = float((a * a).sum()), float((b * b).sum())
-    target_over_shape = float((singular * flip).sum()) / max(spread_b, np.finfo(np.float64).tiny)
-    left_over = max(spread_a - target_over_shape * float((singular * flip).sum()), 0.0)
-    moved = target_over_shape * (shape - middle_b) @ rotation + middle_a
-    return Alignment(moved, 1.0 / max(target_over_shape, 1e-12), rotation, float(np.sqrt(left_over / len(a))))
+    fit = Template(a).fit(b)
+    return Alignment(fit.laid_over(shape), fit.scale, fit.rotation, fit.misfit)
 
 
 def misfit(points: NDArray[np.float32]) -> float:
     """Return how far a (468 | 478, 3) mesh is from the shape of a face: RMS over rigid points, in eye distances."""
-    return aligned(_rigid_reference(), points[RIGID].astype(np.float64)).misfit
+    return _rigid_template().fit(points.take(RIGID, axis=0).astype(np.float64)).misfit
 
 
 @lru_cache(maxsize=1)
-def _rigid_reference() -> Float64:
+def _rigid_template() -> Template:
     """Return the rigid points of the reference face, (33, 3), outer eye corners at unit distance."""
     face = reference_face()
-    rigid: Float64 = face[RIGID] / np.linalg.norm(face[LEFT_EYE_OUTER_CORNER] - face[RIGHT_EYE_OUTER_CORNER])
-    return rigid
+    return Template(face[RIGID] / np.linalg.norm(face[LEFT_EYE_OUTER_CORNER] - face[RIGHT_EYE_OUTER_CORNER]))
