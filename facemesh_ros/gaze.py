@@ -44,6 +44,7 @@ LARGEST_SINE = 0.95
 
 _USED = np.concatenate([RIGID, EYES.ravel(), LIPS, IRISES])
 _ENDS = np.cumsum([len(RIGID), EYES.size, LIPS.size]).tolist()
+_NOT_TURNED = np.eye(3)
 _SMALLEST = 1e-12
 """Keeps measures of points that coincide finite."""
 
@@ -82,13 +83,13 @@ def view_of(points: NDArray[np.float32], rays: Float64 | None = None, pose: Head
     ids = _USED if has_irises else _USED[: _ENDS[-1]]
     flat = points.take(ids, axis=0).astype(np.float64)
     if rays is None:
-        return _view(flat, np.eye(3), None, has_irises)
+        return _view(flat, _NOT_TURNED, None, has_irises)
     seen = rays.take(ids, axis=0)
     if all_finite(seen):
         return _view(*_turned(flat, seen), pose, has_irises)
     if pose is not None:
         return _view(flat, turn_to(pose.camera_from_head[:3, 3]), pose, has_irises=False)
-    return replace(_view(flat, np.eye(3), None, has_irises=False), has_bearing=False)
+    return replace(_view(flat, _NOT_TURNED, None, has_irises=False), has_bearing=False)
 
 
 def _view(used: Float64, camera_from_view: Float64, pose: HeadPose | None, has_irises: bool) -> View:
@@ -105,10 +106,12 @@ def _view(used: Float64, camera_from_view: Float64, pose: HeadPose | None, has_i
 
 def openness(view: View) -> tuple[float, float, float]:
     """Return how far the right eye, the left eye and the mouth are open: gap over width, at least 0."""
-    gaps = (view.upright[:, 5:, 1] - view.upright[:, 2:5, 1]).sum(axis=1) / 3.0
-    across = view.upright[:, 1] - view.upright[:, 0]
-    widths = np.sqrt((across * across).sum(axis=1))
-    right, left, mouth = (np.maximum(gaps, 0.0) / np.maximum(widths, _SMALLEST)).tolist()
+    gaps = (view.upright[:, 5:, 1] - view.upright[:, 2:5, 1]).sum(axis=1).tolist()
+    across = (view.upright[:, 1] - view.upright[:, 0]).tolist()
+    right, left, mouth = (
+        max(gap / 3.0, 0.0) / max(math.sqrt(x * x + y * y + z * z), _SMALLEST)
+        for gap, (x, y, z) in zip(gaps, across, strict=True)
+    )
     return right, left, mouth
 
 
@@ -127,9 +130,14 @@ def eye_rays(view: View) -> Float64 | None:
     middles = 0.5 * (view.eyes[:, 0] + view.eyes[:, 1])
     seen = (view.irises - middles)[:, :2] / view.scale
     sines = (seen - (EYE_CENTER_M @ view.view_from_reference.T)[:, :2]) / IRIS_RADIUS_M
-    lengths = np.sqrt((sines * sines).sum(axis=1, keepdims=True))
-    sines *= LARGEST_SINE / np.maximum(lengths, LARGEST_SINE)
-    return np.concatenate([sines, -np.sqrt(1.0 - (sines * sines).sum(axis=1, keepdims=True))], axis=1)
+    return np.array([_ray_of(x, y) for x, y in sines.tolist()])
+
+
+def _ray_of(x: float, y: float) -> tuple[float, float, float]:
+    """Return the unit vector towards the camera with these sines, or the largest in their direction."""
+    shrink = LARGEST_SINE / max(math.sqrt(x * x + y * y), LARGEST_SINE)
+    x, y = shrink * x, shrink * y
+    return x, y, -math.sqrt(1.0 - (x * x + y * y))
 
 
 def head_ray(view: View) -> Float64:
@@ -190,7 +198,7 @@ def _turned(points: Float64, rays: Float64) -> tuple[Float64, Float64]:
 
 
 def _length(vector: Float64) -> float:
-    return math.sqrt(vector @ vector)
+    return math.sqrt(vector.dot(vector))
 
 
 @lru_cache(maxsize=1)
