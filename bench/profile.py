@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from facemesh_ros import Camera, Config, FaceMesher, detector, expressions, heads, mesh_net, session
+from facemesh_ros import Camera, Config, FaceMesher, detector, expressions, heads, mesh_net, picture, session
 from facemesh_ros.tools.evaluation.machine import machine
 from facemesh_ros.tools.moving_face import MovingFace
 
@@ -39,7 +39,7 @@ MOST_REST = 0.12
 """Share of an image's time that may be neither network nor warp, at 640x480, without a camera."""
 PARTS: Mapping[str, Sequence[tuple[Any, str]]] = {
     "network": ((session.Session, "run"),),
-    "warp": ((mesh_net, "crop"), (detector, "cut"), (detector, "_maps")),
+    "warp": ((mesh_net, "crop"), (picture.Interleaved, "cut"), (detector, "_maps")),
     "aim": ((mesh_net, "window_on"),),
     "exposure": ((mesh_net, "exposed"), (detector, "exposed")),
     "pose": ((heads.Heads, "posed"),),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -39,12 +38,8 @@ def _fits(got: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
 
 
 def all_finite(array: NDArray[Any]) -> bool:
-    """Say whether all numbers are finite.
-
-    The sum of the squares is, unless it is too large, only if they are all: that takes a third of the time.
-    """
-    flat = array.ravel()
-    return math.isfinite(flat.dot(flat)) or bool(np.isfinite(flat).all())
+    """Say whether all numbers are finite; looking for a zero byte takes half the time of ``all()``."""
+    return b"\0" not in np.isfinite(array).tobytes()
 
 
 def check_size(array: NDArray[Any], largest: float, name: str, remedy: str) -> None:

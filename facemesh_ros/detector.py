@@ -27,10 +27,11 @@ from facemesh_ros.geometry import (
     roi_from_points,
     to_image,
 )
+from facemesh_ros.picture import AnyImage, Picture
 from facemesh_ros.session import Session
 from facemesh_ros.types import Detection, Float32, Float64, Mesh, Roi, UInt8
 from facemesh_ros.views import View
-from facemesh_ros.warp import Maps, cut, sampling_maps
+from facemesh_ros.warp import Maps, sampling_maps
 
 NMS_OVERLAP = 0.3
 """Detections that overlap more (intersection over union) are one face, if they are turned alike."""
@@ -93,22 +94,23 @@ class Detector:
         """Names of the networks at hand."""
         return tuple(self._networks)
 
-    def detect(self, image_rgb: UInt8, views: Iterable[View]) -> tuple[Detection, ...]:
-        """Return the faces in views of an (H, W, 3) RGB image, merged, best score first."""
-        return merged(self.look(image_rgb, views))
+    def detect(self, image: AnyImage, views: Iterable[View]) -> tuple[Detection, ...]:
+        """Return the faces in views of an image, merged, best score first."""
+        return merged(self.look(image, views))
 
-    def look(self, image_rgb: UInt8, views: Iterable[View], min_score: float | None = None) -> Candidates:
+    def look(self, image: AnyImage, views: Iterable[View], min_score: float | None = None) -> Candidates:
         """Return what the networks see in the views, px of the image, not yet merged.
 
         Args:
-            image_rgb: (H, W, 3) uint8.
+            image: a picture, or (H, W, 3) uint8 RGB.
             views: of the image; what a view cuts off is dropped, for another view shows it whole.
             min_score: in the place of the detector's own.
         """
         limit = self.min_score if min_score is None else min_score
-        return Candidates.joined(self._look(image_rgb, view, limit) for view in views)
+        picture = Picture.of(image)
+        return Candidates.joined(self._look(picture, view, limit) for view in views)
 
-    def certainty(self, image_rgb: UInt8, mesh: Mesh) -> float:
+    def certainty(self, image: AnyImage, mesh: Mesh) -> float:
         """Return how surely the networks see, close up, just the face that ``mesh`` shows, 0..1.
 
         Each looks at the mesh's own region, upright; the mean of their best scores counts. 0 where one of them sees no
@@ -117,38 +119,38 @@ class Detector:
         Raises:
             InputError: all points of the mesh coincide.
         """
-        scores = [self._close_up(image_rgb, mesh, network) for network in self._networks]
+        scores = [self._close_up(image, mesh, network) for network in self._networks]
         return float(np.mean(scores)) if min(scores) > 0.0 else 0.0
 
-    def glance(self, image_rgb: UInt8, mesh: Mesh) -> float:
+    def glance(self, image: AnyImage, mesh: Mesh) -> float:
         """Return the same from the first network alone, which is the quickest.
 
         Raises:
             InputError: all points of the mesh coincide.
         """
-        return self._close_up(image_rgb, mesh, self.networks[0])
+        return self._close_up(image, mesh, self.networks[0])
 
-    def _close_up(self, image_rgb: UInt8, mesh: Mesh, network: str) -> float:
+    def _close_up(self, image: AnyImage, mesh: Mesh, network: str) -> float:
         roi = roi_from_points(mesh.points)
         marks = keypoints_of(mesh.points)
         eyes = mesh.points[LEFT_EYE_OUTER_CORNER] - mesh.points[RIGHT_EYE_OUTER_CORNER]
         limit_px = AGREEMENT * float(np.linalg.norm(eyes))
         square = Roi(roi.center_xy, CLOSE_UP[network] * roi.size, roi.angle)
-        seen = self.look(image_rgb, [View(network, square)], LOWEST_CERTAINTY)
+        seen = self.look(image, [View(network, square)], LOWEST_CERTAINTY)
         distances_px = np.linalg.norm(seen.keypoints[:, : len(marks)] - marks, axis=2).mean(axis=1)
         return float(seen.scores[distances_px <= limit_px].max(initial=0.0))
 
-    def _look(self, image_rgb: UInt8, view: View, min_score: float) -> Candidates:
+    def _look(self, picture: Picture, view: View, min_score: float) -> Candidates:
         session, anchors = self._networks[view.network]
         side = session.input_size
-        regressors, logits = session.run(picture_of(image_rgb, view.roi, side)[np.newaxis], "regressors", "logits")
+        regressors, logits = session.run(network_input(picture, view.roi, side), "regressors", "logits")
         scores = 1.0 / (1.0 + np.exp(-np.clip(logits[0].astype(np.float64), -100.0, 100.0)))
         likely = np.flatnonzero(scores >= min_score)
         if not len(likely):
             return _NONE
         boxes, keypoints = decode(regressors[0, likely], anchors[likely] * side)
         image_from_input = image_from_crop(view.roi, side)
-        kept = _whole_in_view(boxes, image_from_input, side, image_rgb.shape)
+        kept = _whole_in_view(boxes, image_from_input, side, picture.size_wh)
         boxes, keypoints = _boxes_to_image(boxes[kept], image_from_input), to_image(keypoints[kept], image_from_input)
         return Candidates(boxes, keypoints, scores[likely[kept]])
 
@@ -180,10 +182,10 @@ def keypoints_of(points: Float32) -> Float64:
     return np.stack([xy[list(ids)].mean(axis=0) for ids in _KEYPOINTS])
 
 
-def picture_of(image_rgb: UInt8, roi: Roi, side: int) -> UInt8:
-    """Return the (S, S, 3) network input: a square of the image, bilinear, black outside the image."""
-    picture = cut(image_rgb, _maps(*roi.center_xy.tolist(), roi.size, roi.angle, side), cv2.BORDER_CONSTANT)
-    return exposed(picture, image_from_crop(roi, side), (image_rgb.shape[1], image_rgb.shape[0]))
+def network_input(picture: Picture, roi: Roi, side: int) -> UInt8:
+    """Return a square of the image, (1, S, S, 3), bilinear, black outside the image."""
+    square = picture.cut(_maps(*roi.center_xy.tolist(), roi.size, roi.angle, side), cv2.BORDER_CONSTANT)
+    return exposed(square, image_from_crop(roi, side), picture.size_wh)[np.newaxis]
 
 
 @lru_cache(maxsize=16)
@@ -202,9 +204,9 @@ def _boxes_to_image(boxes_xyxy: Float64, image_from_input: Float64) -> Float64:
     return np.concatenate([center - half, center + half], axis=1)
 
 
-def _whole_in_view(boxes: Float64, image_from_input: Float64, side: int, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+def _whole_in_view(boxes: Float64, image_from_input: Float64, side: int, size_wh: tuple[int, int]) -> NDArray[np.bool_]:
     """Tell which (K, 4) boxes, as far as they lie in the image, lie in the view as well; (K,)."""
-    height, width = shape[:2]
+    width, height = size_wh
     image_corners = np.array([[0.0, 0.0], [width, 0.0], [0.0, height], [width, height]])
     corners = (image_corners - image_from_input[:, 2]) @ np.linalg.inv(image_from_input[:, :2]).T
     low, high = corners.min(axis=0), corners.max(axis=0)

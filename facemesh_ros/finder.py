@@ -12,11 +12,12 @@ from facemesh_ros.config import Config
 from facemesh_ros.detector import Candidates, Detector, merged
 from facemesh_ros.geometry import LEFT_EYE_OUTER_CORNER, RIGHT_EYE_OUTER_CORNER, roi_from_points
 from facemesh_ros.mesh_net import MeshNet
+from facemesh_ros.picture import Picture
 from facemesh_ros.procrustes import misfit
 from facemesh_ros.search import Stages
 from facemesh_ros.track import Track
 from facemesh_ros.tracker import Tracker
-from facemesh_ros.types import Camera, Mesh, Roi, UInt8
+from facemesh_ros.types import Camera, Mesh, Roi
 
 MOST_MISFIT = 0.16
 """RMS distance of rigid points from the reference face over that of the outer eye corners. Measured: 65 labelled
@@ -71,17 +72,17 @@ class Finder:
         self._detector.min_score = config.detector.min_score
 
     def find_new(
-        self, tracker: Tracker, image_rgb: UInt8, stages: Stages, stamp: float, camera: Camera | None = None
+        self, tracker: Tracker, picture: Picture, stages: Stages, stamp: float, camera: Camera | None = None
     ) -> None:
-        """Give the tracker what is new in an (H, W, 3) RGB image of a stream, of that calibration if it is known.
+        """Give the tracker what is new in an image of a stream, of that calibration if it is known.
 
         The stages are gone through while there is room for more faces; what all of them have seen is merged.
         """
-        for sightings in self._sightings(tracker, image_rgb, stages, camera):
+        for sightings in self._sightings(tracker, picture, stages, camera):
             tracker.add([one.roi for one in sightings], [one.mesh for one in sightings], stamp)
 
-    def still_faces(self, image_rgb: UInt8, tracks: Sequence[Track]) -> list[int]:
-        """Return the ids of those tracks whose mesh in this (H, W, 3) RGB image the detector sees as well.
+    def still_faces(self, picture: Picture, tracks: Sequence[Track]) -> list[int]:
+        """Return the ids of those tracks whose mesh in this image the detector sees as well.
 
         A look by one network and half of ``detector.min_certainty`` are enough for a face that was confirmed before.
         """
@@ -89,18 +90,18 @@ class Finder:
             return []
         least = STILL_CERTAIN * self._config.detector.min_certainty
         with self._stage("detect"):
-            return [t.track_id for t in tracks if self._detector.glance(image_rgb, t.mesh) >= least]
+            return [t.track_id for t in tracks if self._detector.glance(picture, t.mesh) >= least]
 
-    def find_all(self, tracker: Tracker, image_rgb: UInt8, stages: Stages, camera: Camera | None = None) -> None:
-        """Give the tracker the faces of a single (H, W, 3) RGB picture, meshed as well as can be."""
-        for sightings in self._sightings(tracker, image_rgb, stages, camera):
+    def find_all(self, tracker: Tracker, picture: Picture, stages: Stages, camera: Camera | None = None) -> None:
+        """Give the tracker the faces of a single picture, meshed as well as can be."""
+        for sightings in self._sightings(tracker, picture, stages, camera):
             meshes = (
-                self._means(image_rgb, sightings, camera) if self._config.mesh.averaged else [s.mesh for s in sightings]
+                self._means(picture, sightings, camera) if self._config.mesh.averaged else [s.mesh for s in sightings]
             )
             tracker.add([one.roi for one in sightings], meshes, 0.0)
 
     def _sightings(
-        self, tracker: Tracker, image_rgb: UInt8, stages: Stages, camera: Camera | None
+        self, tracker: Tracker, picture: Picture, stages: Stages, camera: Camera | None
     ) -> Iterator[list[Sighting]]:
         """Yield stage by stage what is new, the surest first."""
         seen = Candidates.joined(())
@@ -108,44 +109,42 @@ class Finder:
             if tracker.room < 1:
                 return
             with self._stage("detect"):
-                seen = Candidates.joined((seen, self._detector.look(image_rgb, views)))
-            yield self._confirmed(image_rgb, self._meshed(image_rgb, tracker.new_rois(merged(seen)), camera))
+                seen = Candidates.joined((seen, self._detector.look(picture, views)))
+            yield self._confirmed(picture, self._meshed(picture, tracker.new_rois(merged(seen)), camera))
 
-    def _meshed(self, image_rgb: UInt8, rois: Sequence[Roi], camera: Camera | None) -> list[Sighting]:
+    def _meshed(self, picture: Picture, rois: Sequence[Roi], camera: Camera | None) -> list[Sighting]:
         """Mesh detected regions, and again the regions of the meshes that may be faces."""
         firsts = [
-            (roi, mesh)
-            for roi, mesh in zip(rois, self.meshes(image_rgb, rois, camera), strict=True)
-            if mesh is not None
+            (roi, mesh) for roi, mesh in zip(rois, self.meshes(picture, rois, camera), strict=True) if mesh is not None
         ]
         if not self._config.mesh.second_pass:
             return [Sighting(roi, mesh, roi, mesh, 0.0) for roi, mesh in firsts]
         own = [roi_from_points(mesh.points) for _, mesh in firsts]
-        seconds = zip(firsts, own, self.meshes(image_rgb, own, camera), strict=True)
+        seconds = zip(firsts, own, self.meshes(picture, own, camera), strict=True)
         return [Sighting(*first, roi, mesh, 0.0) for first, roi, mesh in seconds if mesh is not None]
 
-    def _confirmed(self, image_rgb: UInt8, sightings: Sequence[Sighting]) -> list[Sighting]:
+    def _confirmed(self, picture: Picture, sightings: Sequence[Sighting]) -> list[Sighting]:
         """Return what the detector sees as well, close up: the surest first."""
         with self._stage("detect"):
-            rated = [replace(one, certainty=self._detector.certainty(image_rgb, one.mesh)) for one in sightings]
+            rated = [replace(one, certainty=self._detector.certainty(picture, one.mesh)) for one in sightings]
         kept = [one for one in rated if one.certainty >= self._config.detector.min_certainty]
         return sorted(kept, key=lambda one: -one.certainty)
 
-    def _means(self, image_rgb: UInt8, sightings: Sequence[Sighting], camera: Camera | None) -> list[Mesh]:
+    def _means(self, picture: Picture, sightings: Sequence[Sighting], camera: Camera | None) -> list[Mesh]:
         """Return the mean of both meshes of each face, if they agree, and of those of their mirror images."""
         with self._stage("mesh"):
             rois = [roi for one in sightings for roi in (one.roi, one.first_roi)]
-            mirrored = self._mesh_net.run_mirrored(image_rgb, rois, self._used(camera))
+            mirrored = self._mesh_net.run_mirrored(picture, rois, self._used(camera))
         means = []
         for one, mirror, first_mirror in zip(sightings, mirrored[::2], mirrored[1::2], strict=True):
             firsts = (one.first, first_mirror) if one.is_consistent else ()
             means.append(mean_mesh(one.mesh, mirror, *firsts))
         return means
 
-    def meshes(self, image_rgb: UInt8, rois: Sequence[Roi], camera: Camera | None = None) -> tuple[Mesh | None, ...]:
-        """Mesh regions of an (H, W, 3) RGB image; None stands for what is no face by its presence or its shape."""
+    def meshes(self, picture: Picture, rois: Sequence[Roi], camera: Camera | None = None) -> tuple[Mesh | None, ...]:
+        """Mesh regions of an image; None stands for what is no face by its presence or its shape."""
         with self._stage("mesh"):
-            found = self._mesh_net.run(image_rgb, rois, self._used(camera))
+            found = self._mesh_net.run(picture, rois, self._used(camera))
         least = self._config.tracker.min_presence
         return tuple(
             mesh if mesh is not None and mesh.presence >= least and misfit(mesh.points) <= MOST_MISFIT else None

@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 
 from facemesh_ros.exposure import exposed
+from facemesh_ros.picture import AnyImage, Picture
 from facemesh_ros.session import Session
 from facemesh_ros.topology import mirror_points
 from facemesh_ros.types import Camera, Float32, Mesh, Roi, UInt8
 from facemesh_ros.virtual_camera import Window, window_on
-from facemesh_ros.warp import cut
 
 
 class MeshNet:
@@ -24,25 +24,28 @@ class MeshNet:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        size = session.input_size
+        self._batch = np.empty((0, size, size, 3), np.uint8)
+        """What the network last looked at; as long as it ever was, so that nothing is allocated for an image."""
 
-    def run(self, image_rgb: UInt8, rois: Sequence[Roi], camera: Camera | None = None) -> tuple[Mesh | None, ...]:
+    def run(self, image: AnyImage, rois: Sequence[Roi], camera: Camera | None = None) -> tuple[Mesh | None, ...]:
         """Return one mesh a region, in the order of the regions; all regions are one batch.
 
         None stands where the network gave numbers that are not finite.
 
         Args:
-            image_rgb: (H, W, 3) uint8.
+            image: a picture, or (H, W, 3) uint8 RGB.
             rois: regions in px of the image; they may reach outside it.
             camera: the image's calibration, to look at each region through a virtual camera; None cuts flat squares.
         """
         if not rois:
             return ()
         windows = self._windows(rois, camera)
-        points, logits = self._session.run(self._crops(image_rgb, windows), "points", "presence_logit")
+        points, logits = self._session.run(self._crops(image, windows), "points", "presence_logit")
         return _placed(windows, points, logits)
 
     def run_mirrored(
-        self, image_rgb: UInt8, rois: Sequence[Roi], camera: Camera | None = None
+        self, image: AnyImage, rois: Sequence[Roi], camera: Camera | None = None
     ) -> tuple[Mesh | None, ...]:
         """Return the meshes that the network sees in the regions' mirror images, laid back: it is not quite symmetric.
 
@@ -51,7 +54,7 @@ class MeshNet:
         if not rois:
             return ()
         windows = self._windows(rois, camera)
-        crops = np.ascontiguousarray(self._crops(image_rgb, windows)[:, :, ::-1])
+        crops = np.ascontiguousarray(self._crops(image, windows)[:, :, ::-1])
         points, logits = self._session.run(crops, "points", "presence_logit")
         laid_back = points[:, mirror_points(points.shape[1])]
         laid_back[..., 0] = (self._session.input_size - 1) - laid_back[..., 0]
@@ -60,9 +63,16 @@ class MeshNet:
     def _windows(self, rois: Sequence[Roi], camera: Camera | None) -> list[Window]:
         return [window_on(roi, self._session.input_size, camera) for roi in rois]
 
-    @staticmethod
-    def _crops(image_rgb: UInt8, windows: Sequence[Window]) -> UInt8:
-        return np.stack([exposed(crop(image_rgb, window)) for window in windows])
+    def _crops(self, image: AnyImage, windows: Sequence[Window]) -> UInt8:
+        """Return (N, S, S, 3), which holds until the next call."""
+        if len(self._batch) < len(windows):
+            self._batch = np.empty((len(windows), *self._batch.shape[1:]), np.uint8)
+        picture, batch = Picture.of(image), self._batch[: len(windows)]
+        for place, window in zip(batch, windows, strict=True):
+            shown = exposed(crop(picture, window, place))
+            if shown is not place:
+                np.copyto(place, shown)
+        return batch
 
 
 def _placed(windows: Sequence[Window], points: Float32, logits: Float32) -> tuple[Mesh | None, ...]:
@@ -73,9 +83,9 @@ def _placed(windows: Sequence[Window], points: Float32, logits: Float32) -> tupl
     )
 
 
-def crop(image_rgb: UInt8, window: Window) -> UInt8:
-    """Return the (S, S, 3) picture in a window: bilinear, the image's edge repeated outside it."""
-    return cut(image_rgb, window.maps(), cv2.BORDER_REPLICATE)
+def crop(image: AnyImage, window: Window, out: UInt8 | None = None) -> UInt8:
+    """Return the (S, S, 3) picture in a window, in ``out`` if given: bilinear, the image's edge repeated outside it."""
+    return Picture.of(image).cut(window.maps(), cv2.BORDER_REPLICATE, out)
 
 
 def uncrop(points: Float32, window: Window) -> Float32:

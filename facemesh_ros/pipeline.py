@@ -19,6 +19,7 @@ from facemesh_ros.finder import Finder
 from facemesh_ros.heads import Depth, Heads
 from facemesh_ros.mesh_net import MeshNet
 from facemesh_ros.networks import Networks
+from facemesh_ros.picture import AnyImage, Picture
 from facemesh_ros.search import Search, still_stages
 from facemesh_ros.target import Target, TargetPlace
 from facemesh_ros.track import Track
@@ -95,7 +96,7 @@ class FaceMesher:
 
     def process(
         self,
-        image_rgb: UInt8,
+        image_rgb: AnyImage,
         stamp: float,
         camera: Camera | None = None,
         depth_m: Depth | None = None,
@@ -106,7 +107,8 @@ class FaceMesher:
         The same images and stamps give the same faces, bit for bit.
 
         Args:
-            image_rgb: (H, W, 3) uint8, RGB; it is not kept or changed.
+            image_rgb: (H, W, 3) uint8, RGB, or a :class:`Picture` of any encoding; it is not kept or changed. It is
+                read where it lies, so rows may have gaps, and ``bgr[..., ::-1]`` costs nothing.
             stamp: the image's time, s. It should increase; where it does not, the raw mesh is returned unsmoothed.
             camera: the calibration of the image; its size must be the image's. Without it there are no metric poses.
             depth_m: (H, W) float32, m along the optical axis, aligned with the image; 0 and NaN are holes. It tells how
@@ -117,21 +119,21 @@ class FaceMesher:
         Raises:
             InputError: an argument is not as above; the tracks stay as they were.
         """
-        image_rgb, target_m = _checked(image_rgb, stamp, camera, depth_m), _checked_target(target_m)
+        picture, target_m = _checked(image_rgb, stamp, camera, depth_m), _checked_target(target_m)
         tracker, finder = self._tracker, self._finder
-        tracker.follow(finder.meshes(image_rgb, tracker.rois(stamp), camera), stamp)
-        tracker.confirm(finder.still_faces(image_rgb, tracker.unsure))
-        stages = self._search.stages(_size_wh(image_rgb), stamp, tracker)
-        finder.find_new(tracker, image_rgb, stages, stamp, camera)
+        tracker.follow(finder.meshes(picture, tracker.rois(stamp), camera), stamp)
+        tracker.confirm(finder.still_faces(picture, tracker.unsure))
+        stages = self._search.stages(picture.size_wh, stamp, tracker)
+        finder.find_new(tracker, picture, stages, stamp, camera)
         self._keep(tracker.known_ids)
         faces = [self._face(track, stamp) for track in tracker.tracks]
         with self._stage("pose"):
-            posed = self._heads.posed(faces, camera, _size_wh(image_rgb), depth_m)
+            posed = self._heads.posed(faces, camera, picture.size_wh, depth_m)
             return self._expressions.read(posed, stamp, target_m)
 
     def process_still(
         self,
-        image_rgb: UInt8,
+        image_rgb: AnyImage,
         camera: Camera | None = None,
         depth_m: Depth | None = None,
         target_m: ArrayLike | TargetPlace | None = None,
@@ -140,12 +142,12 @@ class FaceMesher:
 
         The stream's tracks neither matter nor change. Arguments and errors as for :meth:`process`.
         """
-        image_rgb, target_m = _checked(image_rgb, 0.0, camera, depth_m), _checked_target(target_m)
+        picture, target_m = _checked(image_rgb, 0.0, camera, depth_m), _checked_target(target_m)
         tracker = Tracker(self.config.with_dotted({"tracker.min_hits": 1}))
-        self._finder.find_all(tracker, image_rgb, still_stages(self.config, _size_wh(image_rgb)), camera)
+        self._finder.find_all(tracker, picture, still_stages(self.config, picture.size_wh), camera)
         faces = [Face(track.track_id, track.roi, track.mesh, track.mesh) for track in tracker.tracks]
         with self._stage("pose"):
-            posed = Heads(self.config).posed(faces, camera, _size_wh(image_rgb), depth_m)
+            posed = Heads(self.config).posed(faces, camera, picture.size_wh, depth_m)
             return TrackExpressions(self.config).read(posed, 0.0, target_m)
 
     def reset(self) -> None:
@@ -206,24 +208,12 @@ def _is_time(stamp: object) -> bool:
     return isinstance(stamp, (int, float, np.integer, np.floating)) and math.isfinite(stamp)
 
 
-def _size_wh(image_rgb: UInt8) -> tuple[int, int]:
-    height, width = image_rgb.shape[:2]
-    return width, height
-
-
-def _checked(image: UInt8, stamp: float, camera: Camera | None, depth_m: Depth | None) -> UInt8:
-    """Return the image as a C-contiguous array, or raise InputError."""
-    if not isinstance(image, np.ndarray):
-        raise InputError(f"the image is a {type(image).__name__}; it must be an (H, W, 3) uint8 array in RGB order")
-    is_rgb = image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3
-    if not is_rgb or not 0 < min(image.shape[:2]) <= max(image.shape[:2]) <= LONGEST_SIDE_PX:
-        raise InputError(
-            f"the image has shape {image.shape} and dtype {image.dtype}; it must be (H, W, 3) uint8 in RGB order, "
-            f"with H and W from 1 to {LONGEST_SIDE_PX}: convert it first"
-        )
+def _checked(image: AnyImage, stamp: float, camera: Camera | None, depth_m: Depth | None) -> Picture:
+    """Return the image as a picture, or raise InputError."""
+    picture = _checked_image(image)
     if not _is_time(stamp):
         raise InputError(f"stamp is {stamp!r}; it must be a finite number of seconds, as a float")
-    height, width = image.shape[:2]
+    width, height = picture.size_wh
     if camera is not None and not isinstance(camera, Camera):
         raise InputError(f"camera is a {type(camera).__name__}; it must be a Camera: use Camera.from_matrix")
     if camera is not None and camera.size_wh != (width, height):
@@ -237,4 +227,25 @@ def _checked(image: UInt8, stamp: float, camera: Camera | None, depth_m: Depth |
             f"depth_m has shape {depth_is[0]} and dtype {depth_is[1]}; it must be "
             f"({height}, {width}) float32, in m and aligned with the image: convert it first"
         )
-    return np.ascontiguousarray(image)
+    return picture
+
+
+def _checked_image(image: AnyImage) -> Picture:
+    picture = image if isinstance(image, Picture) else Picture.of(_checked_array(image))
+    width, height = picture.size_wh
+    if not 0 < min(width, height) <= max(width, height) <= LONGEST_SIDE_PX:
+        raise InputError(f"the image is {width}x{height} px; its sides must be from 1 to {LONGEST_SIDE_PX}: resize it")
+    return picture
+
+
+def _checked_array(image: UInt8) -> UInt8:
+    if not isinstance(image, np.ndarray):
+        raise InputError(
+            f"the image is a {type(image).__name__}; it must be an (H, W, 3) uint8 array in RGB order, or a Picture"
+        )
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+        raise InputError(
+            f"the image has shape {image.shape} and dtype {image.dtype}; it must be (H, W, 3) uint8 in RGB order, "
+            f"with H and W from 1 to {LONGEST_SIDE_PX}: convert it first"
+        )
+    return image

@@ -7,6 +7,8 @@ fixed-point maps samples at 1/32 px in both, as the reference does, and takes th
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +21,19 @@ Maps = tuple[NDArray[np.int16], NDArray[np.uint16]]
 
 def sampling_maps(image_from_crop: Float64, size: int) -> Maps:
     """Return where a crop of ``size`` px a side reads the image; ``image_from_crop`` is a (2, 3) affine."""
+    pixels = _pixels(size)
+    x, y = (
+        np.add.outer((down * pixels + start).astype(np.float32), (right * pixels).astype(np.float32))
+        for right, down, start in image_from_crop.tolist()
+    )
+    return packed(x, y)
+
+
+@lru_cache(maxsize=16)
+def _pixels(size: int) -> Float64:
     pixels = np.arange(size, dtype=np.float64)
-    x_right, y_right = np.outer(image_from_crop[:, 0], pixels).astype(np.float32)
-    x_down, y_down = (np.outer(image_from_crop[:, 1], pixels) + image_from_crop[:, 2:]).astype(np.float32)
-    return packed(np.add.outer(x_down, x_right), np.add.outer(y_down, y_right))
+    pixels.flags.writeable = False
+    return pixels
 
 
 def packed(x: Float32, y: Float32) -> Maps:
@@ -31,7 +42,14 @@ def packed(x: Float32, y: Float32) -> Maps:
     return whole, fraction  # type: ignore[return-value]
 
 
-def cut(image: UInt8, maps: Maps, border: int) -> UInt8:
-    """Return the (S, S, 3) picture, bilinear; ``border`` is OpenCV's way to fill what lies outside the image."""
-    picture: UInt8 = cv2.remap(image, *maps, cv2.INTER_LINEAR, borderMode=border)  # type: ignore[assignment]
+def cut(image: UInt8, maps: Maps, border: int, out: UInt8 | None = None) -> UInt8:
+    """Return the (S, S, …) picture, bilinear.
+
+    Args:
+        image: (H, W) or (H, W, C); there may be gaps between its rows.
+        maps: where to read it.
+        border: OpenCV's way to fill what lies outside the image.
+        out: where to put the picture; None for a new array.
+    """
+    picture: UInt8 = cv2.remap(image, *maps, cv2.INTER_LINEAR, out, border)  # type: ignore[assignment]
     return picture

@@ -14,7 +14,7 @@ LAYERS = (
     {"config", "topology", "distortion", "target", "buckets", "page_locked"},
     {"geometry", "filters", "models", "warp", "identity", "exposure", "lens", "head", "paint", "labels"}
     | {"ways", "joined"},
-    {"runtime", "engines", "track", "views", "procrustes", "shapes", "virtual_camera", "anonymous"},
+    {"runtime", "engines", "track", "views", "procrustes", "shapes", "virtual_camera", "anonymous", "picture"},
     {"bound", "gaze", "likelihood"},
     {"session", "expressions", "pose", "directions"},
     {"detector", "mesh_net", "tracker", "search", "scale", "metric_mesh"},
