@@ -25,6 +25,7 @@ from rich.table import Table
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
+from facemesh_ros.picture import Picture
 from facemesh_ros.ros.convert import array_message
 from facemesh_ros.ros.environment import with_large_messages
 from facemesh_ros.ros.frames import Result
@@ -70,7 +71,7 @@ def made_image(random: np.random.Generator) -> np.ndarray:
 def made_result(faces: Sequence[Face], seconds: float, image: np.ndarray) -> Result:
     """Return what the node has of an image with these faces."""
     header = Header(stamp=Time(sec=int(seconds), nanosec=round(seconds % 1 * 1e9)), frame_id="camera_optical_frame")
-    return Result(array_message(faces, header, SIZE_WH, {}, 0), image, faces)
+    return Result(array_message(faces, header, SIZE_WH, {}, 0), Picture.of(image), faces)
 
 
 # The same markers, of objects

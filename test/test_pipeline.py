@@ -11,6 +11,7 @@ from facemesh_ros.errors import ConfigError, InputError
 from facemesh_ros.filters import OneEuroFilter
 from facemesh_ros.finder import mean_mesh
 from facemesh_ros.geometry import roi_from_points
+from facemesh_ros.picture import Interleaved, Picture
 from facemesh_ros.pipeline import LONGEST_SIDE_PX
 from facemesh_ros.tools.moving_face import FACE_CENTRE_XY, render_bgr, similarity
 from facemesh_ros.types import Mesh
@@ -584,3 +585,20 @@ def test_the_camera_of_an_image_is_its_own_or_the_assumed_one(networks):
     assumed = mesher.camera_of(None, (640, 480))
     assert assumed.size_wh == (640, 480)
     assert mesher.camera_of(given, (640, 480)) is given
+
+
+@pytest.mark.parametrize("encoding", ["rgb8", "bgra8", "padded"])
+def test_a_picture_gives_the_faces_of_its_rgb(mesher, face_rgb, encoding):
+    padded = np.pad(face_rgb, ((0, 0), (0, 8), (0, 0)))[:, :-8]
+    picture = {
+        "rgb8": Picture.of(face_rgb),
+        "bgra8": Interleaved(cv2.cvtColor(face_rgb, cv2.COLOR_RGB2BGRA), cv2.COLOR_BGRA2RGB),
+        "padded": padded,
+    }[encoding]
+    (face,), (wanted,) = mesher.process_still(picture), mesher.process_still(face_rgb)
+    assert np.array_equal(face.mesh.points, wanted.mesh.points)
+
+
+def test_a_picture_that_is_too_long_is_refused(mesher):
+    with pytest.raises(InputError, match="32767x1 px; its sides must be from 1 to 32766"):
+        mesher.process(Picture.of(np.zeros((1, LONGEST_SIDE_PX + 1, 3), np.uint8)), 0.0)

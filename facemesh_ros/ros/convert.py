@@ -18,7 +18,8 @@ from std_msgs.msg import Header
 from facemesh_ros.errors import InputError
 from facemesh_ros.msg import FaceMesh, FaceMeshArray, FaceMeshTiming
 from facemesh_ros.msg import Roi as RoiMessage
-from facemesh_ros.ros.encodings import DECODERS, DEPTH, decode, remedy
+from facemesh_ros.picture import Interleaved, Picture
+from facemesh_ros.ros.encodings import DEPTH, READERS, picture, remedy
 from facemesh_ros.ros.quaternion import quaternion_xyzw
 from facemesh_ros.types import Camera, Eyes, Face, Gaze, HeadPose, Mouth, Roi, UInt8
 
@@ -33,23 +34,29 @@ def stamp_nanoseconds(stamp: Time) -> int:
     return int(stamp.sec) * 10**9 + int(stamp.nanosec)
 
 
-def image_rgb(message: Image) -> UInt8:
-    """Return the picture of a raw image message.
+def image_picture(message: Image) -> Picture:
+    """Return the picture of a raw image message, which reads the message's data where it lies.
 
-    Encodings outside :data:`facemesh_ros.ros.encodings.DECODERS` are left to cv_bridge where it is installed.
-
-    Returns:
-        (H, W, 3) uint8 RGB, read-only; of unpadded rgb8 a view of the message's data, of all else a copy.
+    Encodings outside :data:`facemesh_ros.ros.encodings.READERS` are left to cv_bridge where it is installed.
 
     Raises:
         InputError: the encoding is unknown, or the fields contradict each other.
     """
-    if message.encoding not in DECODERS and message.encoding not in DEPTH:
+    if message.encoding not in READERS and message.encoding not in DEPTH:
         foreign = _cv_bridge()
         if foreign is not None:
-            return foreign(message)
+            return Picture.of(foreign(message))
     layout = message.height, message.width, message.step, bool(message.is_bigendian)
-    return decode(message.encoding, message.data, *layout)
+    return picture(message.encoding, message.data, *layout)
+
+
+def image_rgb(message: Image) -> UInt8:
+    """Return the pixels of a raw image message; errors as for :func:`image_picture`.
+
+    Returns:
+        (H, W, 3) uint8 RGB, read-only; of unpadded rgb8 a view of the message's data, of all else a copy.
+    """
+    return image_picture(message).rgb
 
 
 @cache
@@ -84,13 +91,10 @@ _TAIL = 4096
 """Bytes searched for the end: some cameras pad their JPEGs."""
 
 
-def compressed_rgb(message: CompressedImage) -> UInt8:
+def compressed_picture(message: CompressedImage) -> Picture:
     """Return the picture of a compressed image message, JPEG or PNG, told by its first bytes.
 
     An EXIF orientation is ignored, since the camera's calibration is for the picture as it lies.
-
-    Returns:
-        (H, W, 3) uint8 RGB.
 
     Raises:
         InputError: another format, or data that is cut short or damaged.
@@ -103,18 +107,21 @@ def compressed_rgb(message: CompressedImage) -> UInt8:
             f"compressed image of format {message.format!r}, {payload.size} bytes, is neither JPEG nor PNG; "
             "publish one of these, or decompress it with image_transport's republish"
         )
-    picture = None  # OpenCV 4 paints the missing part of a JPEG grey and says nothing: hence the search for the end
+    pixels = None  # OpenCV 4 paints the missing part of a JPEG grey and says nothing: hence the search for the end
     if _CODECS[name].end in tail:
-        picture = cv2.imdecode(payload, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    if picture is None:
+        pixels = cv2.imdecode(payload, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    if pixels is None:
         raise InputError(
             f"{name} image of {payload.size} bytes is cut short or damaged; it must be a whole file: "
             "look for loss between the camera and here"
         )
     # image_transport may compress with red and blue exchanged; "rgb8; jpeg compressed rgb8" says so.
-    if "compressed rgb" in message.format:
-        return np.asarray(picture, np.uint8)
-    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8)
+    return Interleaved(np.asarray(pixels, np.uint8), None if "compressed rgb" in message.format else cv2.COLOR_BGR2RGB)
+
+
+def compressed_rgb(message: CompressedImage) -> UInt8:
+    """Return the pixels of a compressed image message, (H, W, 3) uint8 RGB; errors as :func:`compressed_picture`."""
+    return compressed_picture(message).rgb
 
 
 def camera_from_info(message: CameraInfo) -> Camera:

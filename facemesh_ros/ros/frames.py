@@ -13,8 +13,9 @@ from std_msgs.msg import Header
 
 from facemesh_ros.config import Config
 from facemesh_ros.msg import FaceMeshArray
+from facemesh_ros.picture import AnyImage, Picture
 from facemesh_ros.ros.companions import Companions
-from facemesh_ros.ros.convert import array_message, compressed_rgb, image_rgb, stamp_seconds
+from facemesh_ros.ros.convert import array_message, compressed_picture, image_picture, stamp_seconds
 from facemesh_ros.ros.headers import Headers, Order
 from facemesh_ros.ros.quaternion import SteadySigns
 from facemesh_ros.ros.timing import StageTimer
@@ -24,7 +25,7 @@ from facemesh_ros.types import Camera, Face, Float32, Roi, UInt8
 ImageMessage: TypeAlias = Image | CompressedImage
 Stage: TypeAlias = Callable[[str], AbstractContextManager[object]]
 
-DECODERS: dict[type, Callable[[ImageMessage], UInt8]] = {Image: image_rgb, CompressedImage: compressed_rgb}
+DECODERS: dict[type, Callable[[ImageMessage], Picture]] = {Image: image_picture, CompressedImage: compressed_picture}
 
 
 class Mesher(Protocol):
@@ -47,7 +48,7 @@ class Mesher(Protocol):
 
     def process(
         self,
-        image_rgb: UInt8,
+        image_rgb: AnyImage,
         stamp: float,
         camera: Camera | None = None,
         depth_m: Float32 | None = None,
@@ -83,14 +84,18 @@ class Result:
     """What came of it."""
 
     array: FaceMeshArray
-    image_rgb: UInt8
-    """(H, W, 3) uint8 RGB, read-only."""
+    picture: Picture
     faces: Sequence[Face]
     target_m: Target = None
     camera: Camera | None = None
     """By which the faces have their poses; None where they have none."""
     possible_rois: Sequence[Roi] = ()
     """Where faces may be that are not among those found: covered where faces are to be covered."""
+
+    @property
+    def image_rgb(self) -> UInt8:
+        """(H, W, 3) uint8 RGB, read-only; converted when it is first asked for."""
+        return self.picture.rgb
 
 
 class FrameProcessor:
@@ -144,8 +149,8 @@ class FrameProcessor:
         if not self._is_next(header):
             return None
         with self._timer.stage("decode"):
-            image = DECODERS[type(frame.message)](frame.message)
-        size_wh = image.shape[1], image.shape[0]
+            picture = DECODERS[type(frame.message)](frame.message)
+        size_wh = picture.size_wh
         # Not under the lock: the thread that brings camera_info may be waiting for that.
         with self._timer.stage("queue"):
             camera = self._companions.cameras.camera_of(header.stamp, size_wh)
@@ -155,12 +160,12 @@ class FrameProcessor:
             self._settle()
             if resets != self._resets:
                 self._headers.order(header)  # of what came after the reset, the first
-            faces = self._mesher.process(image, stamp_seconds(header), camera, depth_m, target_m)
+            faces = self._mesher.process(picture, stamp_seconds(header), camera, depth_m, target_m)
             used, possible_rois = self._mesher.camera_of(camera, size_wh), self._mesher.possible_rois
         self._settle_unless_held()
         array = array_message(faces, header, size_wh, self._timer.result_ms(), dropped)
         self._keep_signs(array)
-        return Result(array, image, faces, target_m, used, possible_rois)
+        return Result(array, picture, faces, target_m, used, possible_rois)
 
     def _keep_signs(self, array: FaceMeshArray) -> None:
         """Give the quaternion of every head the sign that it had in the image before."""

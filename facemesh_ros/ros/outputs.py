@@ -90,7 +90,7 @@ class Outputs:
         if self._config().tf.enabled and self._tf.get_subscription_count():
             self._publish_transforms(result)
         self._view_frame.publish(result.array.header)
-        self._bridge.publish(result.faces, result.array.header, result.image_rgb)
+        self._bridge.publish(result.faces, result.array.header, result.picture)
 
     @property
     def is_watched(self) -> bool:

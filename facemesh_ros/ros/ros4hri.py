@@ -13,9 +13,10 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
 from facemesh_ros import rep155
+from facemesh_ros.picture import AnyImage, Picture
 from facemesh_ros.ros.convert import bgr8_message
 from facemesh_ros.ros.crowd import Crowd
-from facemesh_ros.types import Face, Float32, UInt8
+from facemesh_ros.types import Face, Float32
 
 DEPTH = 1
 FACES = "/humans/faces"
@@ -75,17 +76,17 @@ class Ros4HriBridge:
             self._tracked, self._gazing = made[f"{FACES}/tracked"], made.get(GAZING)
         self._messages = messages
 
-    def publish(self, faces: Iterable[Face], header: Header, image_rgb: UInt8) -> None:
+    def publish(self, faces: Iterable[Face], header: Header, image: AnyImage) -> None:
         """Send the faces of one image; what nobody listens to is not made."""
         if self._messages is None:
             return
-        self._last = header
+        self._last, picture = header, Picture.of(image)
         present = {rep155.face_id(face.track_id, self._prefix): face for face in faces}
         for name in self._of_faces.keys() - present.keys():
             self._drop(name)
         self._tell(present, header)
         for name, face in present.items():
-            self._publish_face(name, face, header, image_rgb)
+            self._publish_face(name, face, header, picture)
 
     def close(self) -> None:
         """Say that there is nobody any more, and take the publishers back."""
@@ -103,16 +104,16 @@ class Ros4HriBridge:
         assert messages is not None
         self._crowd.tell(self, ids, lambda everybody: tracked.publish(messages.IdsList(header=header, ids=everybody)))
 
-    def _publish_face(self, name: str, face: Face, header: Header, image_rgb: UInt8) -> None:
+    def _publish_face(self, name: str, face: Face, header: Header, picture: Picture) -> None:
         assert self._messages is not None
         if name not in self._of_faces:
             self._of_faces[name] = self._publishers_of(name)
-        points, size_wh = face.smoothed.points, (image_rgb.shape[1], image_rgb.shape[0])
+        points, size_wh = face.smoothed.points, picture.size_wh
         made: dict[str, Callable[[], Any]] = {
             "roi": lambda: self._region(points, face.smoothed.presence, size_wh, header),
             "landmarks": lambda: self._landmarks(points, face.smoothed.presence, size_wh, header),
-            "cropped": lambda: bgr8_message(rep155.cropped(image_rgb, points), header),
-            "aligned": lambda: bgr8_message(rep155.aligned(image_rgb, points), header),
+            "cropped": lambda: bgr8_message(rep155.cropped(picture.rgb, points), header),
+            "aligned": lambda: bgr8_message(rep155.aligned(picture.rgb, points), header),
         }
         for kind, publisher in self._of_faces[name].items():
             if publisher.get_subscription_count():

@@ -2,11 +2,15 @@
 
 from array import array
 
+import cv2
 import numpy as np
 import pytest
 
 from facemesh_ros.errors import InputError
-from facemesh_ros.ros.encodings import DECODERS, decode
+from facemesh_ros.geometry import image_from_crop
+from facemesh_ros.ros.encodings import READERS, decode, picture
+from facemesh_ros.types import Roi
+from facemesh_ros.warp import cut, sampling_maps
 
 RNG_SEED = 20240607
 YUV_ROUNDING = 3
@@ -132,7 +136,7 @@ def message(encoding, rgb, padding=0, is_bigendian=False):
 
 
 def test_every_encoding_has_an_encoder_here():
-    assert ENCODERS.keys() == DECODERS.keys()
+    assert ENCODERS.keys() == READERS.keys()
 
 
 @pytest.mark.parametrize("is_bigendian", [False, True])
@@ -173,12 +177,37 @@ def test_16_bits_round_to_the_nearest_8(sample, byte):
     assert decode("mono16", np.array([sample], "<u2").tobytes(), 1, 1, 2).tolist() == [[[byte] * 3]]
 
 
-@pytest.mark.parametrize("encoding", sorted(DECODERS))
+@pytest.mark.parametrize("encoding", sorted(READERS))
 def test_a_picture_is_uint8_rgb_contiguous_and_read_only(encoding):
     rgb = decode(*message(encoding, random_rgb(np.random.default_rng(RNG_SEED), 4, 6, encoding), padding=4))
     assert (rgb.shape, rgb.dtype) == ((4, 6, 3), np.uint8)
     assert rgb.flags.c_contiguous
     assert not rgb.flags.writeable
+
+
+@pytest.mark.parametrize("is_bigendian", [False, True])
+@pytest.mark.parametrize("padding", [0, 2, 64])
+@pytest.mark.parametrize("encoding", sorted(READERS))
+def test_a_cut_out_of_a_picture_is_that_out_of_all_of_it_in_rgb(encoding, padding, is_bigendian):
+    rng = np.random.default_rng(RNG_SEED + padding)
+    for height, width in [(4, 4), (4, 90), (90, 4), (66, 98), *(2 * rng.integers(2, 60, (5, 2)))]:
+        arguments = message(encoding, random_rgb(rng, height, width, encoding), padding, is_bigendian)
+        rgb = decode(*arguments)
+        for size in rng.uniform(2.0, 60.0, 8):
+            roi = Roi(rng.uniform([-40, -40], [width + 40, height + 40]), size, rng.uniform(-4.0, 4.0))
+            maps = sampling_maps(image_from_crop(roi, 24), 24)
+            for border in (cv2.BORDER_REPLICATE, cv2.BORDER_CONSTANT):
+                np.testing.assert_array_equal(picture(*arguments).cut(maps, border), cut(rgb, maps, border))
+
+
+@pytest.mark.parametrize("encoding", sorted(READERS))
+def test_far_outside_of_a_picture_there_is_its_edge_or_nothing(encoding):
+    arguments = message(encoding, random_rgb(np.random.default_rng(RNG_SEED), 64, 98, encoding))
+    rgb = decode(*arguments)
+    for center_xy in [(-5e4, 30.0), (5e4, 30.0), (60.0, -4e4), (60.0, 4e4), (-32760.0, 32760.0)]:
+        maps = sampling_maps(image_from_crop(Roi(center_xy, 50.0, 0.3), 24), 24)
+        for border in (cv2.BORDER_REPLICATE, cv2.BORDER_CONSTANT):
+            np.testing.assert_array_equal(picture(*arguments).cut(maps, border), cut(rgb, maps, border))
 
 
 @pytest.mark.parametrize("wrap", [bytes, bytearray, memoryview, lambda data: array("B", data)])
@@ -201,7 +230,7 @@ def test_the_padding_of_the_last_row_may_be_missing():
     np.testing.assert_array_equal(decode(name, data[:-5], *layout), rgb)
 
 
-@pytest.mark.parametrize("encoding", sorted(DECODERS))
+@pytest.mark.parametrize("encoding", sorted(READERS))
 def test_data_cut_short_by_one_byte_is_refused(encoding):
     name, data, *layout = message(encoding, np.zeros((4, 6, 3), np.uint8))
     complaint = f"{encoding} image of 6x4 px: data has {len(data) - 1} bytes; {len(data)} are needed"
@@ -209,7 +238,7 @@ def test_data_cut_short_by_one_byte_is_refused(encoding):
         decode(name, data[:-1], *layout)
 
 
-@pytest.mark.parametrize("encoding", sorted(DECODERS))
+@pytest.mark.parametrize("encoding", sorted(READERS))
 def test_a_step_below_the_row_is_refused(encoding):
     name, data, height, width, step, order = message(encoding, np.zeros((4, 6, 3), np.uint8))
     with pytest.raises(InputError, match=rf"step is {step - 1} bytes; a row takes at least {step}"):
@@ -219,7 +248,7 @@ def test_a_step_below_the_row_is_refused(encoding):
 @pytest.mark.parametrize(
     ("encoding", "width", "height", "complaint"),
     [
-        *[(encoding, *size, "must be positive") for encoding in sorted(DECODERS) for size in [(0, 0), (0, 4), (4, 0)]],
+        *[(encoding, *size, "must be positive") for encoding in sorted(READERS) for size in [(0, 0), (0, 4), (4, 0)]],
         *[(encoding, 5, 4, "must be even") for encoding in YUV],
         *[(encoding, 4, 5, "must be even") for encoding in ("nv12", "nv21")],
         *[(encoding, *size, "at least 3x3") for encoding in BAYER for size in [(2, 3), (3, 2)]],
