@@ -116,8 +116,7 @@ class Encoded(Picture):
         if "rgb" in vars(self) or area > WORTH_ALL * width * height:
             return cut(self.rgb, maps, border, out)
         whole, fraction = maps
-        corner = np.array([columns.start, rows.start, 0, 0], np.float64)
-        moved = np.asarray(cv2.subtract(whole, corner), np.int16)  # which stops at the ends of 16 bits
+        moved = whole - np.array([columns.start, rows.start], np.int16)  # no place lies before a start but 0
         return cut(self._convert(rows, columns), (moved, fraction), border, out)
 
     def _looked_at(self, maps: Maps) -> tuple[slice, slice]:
