@@ -15,9 +15,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from facemesh_ros.head import frozen, head_normals, head_points, is_firm, pose_points
+from facemesh_ros.head import frozen, pose_points
 from facemesh_ros.lens import pixels_per_ray
-from facemesh_ros.shapes import shape_modes, shape_precision
+from facemesh_ros.shapes import marks_of, shape_precision
 from facemesh_ros.types import Camera, Float32, Float64
 
 NOISE_PX, NOISE_M = 0.5, 0.0008
@@ -131,34 +131,32 @@ class Weights:
 
 def sight_of(points_px: Float32, seen: Float64, camera: Camera) -> Sight | None:
     """Return what counts of a mesh; None where too little has a ray. Arguments are those of pose.solve."""
-    has_ray = np.isfinite(seen[pose_points(), 0])
-    index = pose_points()[has_ray]
-    firm = np.flatnonzero(is_firm()[index] & np.isfinite(points_px[index, 2]))
-    if len(firm) < LEAST_POINTS:
+    has_ray = np.isfinite(seen[:, 0])
+    columns = (seen if has_ray.all() else seen[has_ray]).T.copy()  # whole rows: quicker to go through
+    has_z = np.isfinite(points_px[pose_points(), 2])
+    marks = marks_of(has_ray[pose_points()].tobytes(), has_z.tobytes())
+    if len(marks.firm) < LEAST_POINTS:
         return None
-    rays, per_ray = seen[index], pixels_per_ray(camera, seen[index])
-    known = seen[np.isfinite(seen[:, 0])]
-    ahead = np.array(
-        [*0.5 * (known.min(axis=0) + known.max(axis=0)), 1.0]
-    )  # of the network's crop, as far as there are rays
+    rays = seen.take(marks.index, axis=0)
+    per_ray = pixels_per_ray(camera, rays)
+    # Of the network's crop, as far as there are rays.
+    ahead = np.array([*0.5 * (columns.min(axis=1) + columns.max(axis=1)), 1.0])
     away = float(np.sqrt(ahead @ ahead))
     px_per_ray2 = float(np.abs(np.linalg.det(per_ray)).mean())
-    size_px = float(np.sqrt(rays.var(axis=0).sum() * px_per_ray2))
+    size_px = float(np.sqrt(rays.T.copy().var(axis=1).sum() * px_per_ray2))
     if not size_px > SMALLEST_PX:
         return None
     px_across = float(np.sqrt(px_per_ray2 * away**3))  # a plane across the sight is drawn larger off the axis
-    z = points_px[index[firm], 2].astype(np.float64)
-    modes = shape_modes() if has_ray.all() else shape_modes()[:, :, has_ray]
-    firm_modes = modes[:, :, firm]
+    z = points_px[marks.index[marks.firm], 2].astype(np.float64)
     return Sight(
-        model=head_points()[index],
-        modes=modes,
-        normals=head_normals()[index],
+        model=marks.model,
+        modes=marks.modes,
+        normals=marks.normals,
         rays=rays,
         pixels_per_ray=per_ray,
         size_px=size_px,
-        firm=firm,
-        firm_modes=firm_modes - firm_modes.mean(axis=2, keepdims=True),
+        firm=marks.firm,
+        firm_modes=marks.firm_modes,
         relief=(z - z.mean()) / px_across,
         sight=ahead / away,
         px_across=px_across,

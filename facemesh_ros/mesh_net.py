@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from facemesh_ros.checks import all_finite
 from facemesh_ros.exposure import exposed
 from facemesh_ros.picture import AnyImage, Picture
 from facemesh_ros.session import Session
@@ -78,7 +79,7 @@ class MeshNet:
 def _placed(windows: Sequence[Window], points: Float32, logits: Float32) -> tuple[Mesh | None, ...]:
     in_image = [uncrop(one, window) for one, window in zip(points, windows, strict=True)]
     return tuple(
-        Mesh(placed, presence(logit)) if np.isfinite(placed).all() and not math.isnan(logit) else None
+        Mesh(placed, presence(logit)) if all_finite(placed) and not math.isnan(logit) else None
         for placed, logit in zip(in_image, logits.tolist(), strict=True)
     )
 
@@ -91,7 +92,7 @@ def crop(image: AnyImage, window: Window, out: UInt8 | None = None) -> UInt8:
 def uncrop(points: Float32, window: Window) -> Float32:
     """Take (P, 3) points from px of the crop to px of the image; z grows with the region as x and y do."""
     in_image = np.empty_like(points)
-    in_image[:, :2] = window.to_image(points[:, :2].astype(np.float64))
+    in_image[:, :2] = window.to_image(np.asarray(points[:, :2], np.float64))
     in_image[:, 2] = points[:, 2] * (window.roi.size / window.size)
     return in_image
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from facemesh_ros.checks import all_finite
 from facemesh_ros.pose import Solution
 from facemesh_ros.topology import RIGID
 from facemesh_ros.types import Float32, Float64
@@ -21,11 +22,13 @@ def metric_points(points_px: Float32, seen: Float64, solution: Solution) -> Floa
         seen: (468 | 478, 2): their rays.
         solution: the pose.
     """
-    if not np.isfinite(seen).all():
+    if not all_finite(seen):
         return None
-    directions = np.column_stack([seen, np.ones(len(seen))])
+    directions = np.ones((len(seen), 3))
+    directions[:, :2] = seen
     posed = solution.points()
-    ahead = posed.mean(axis=0) / np.linalg.norm(posed.mean(axis=0))
+    middle = posed.mean(axis=0)
+    ahead = middle / np.linalg.norm(middle)
     depths = _depths(points_px.astype(np.float64), posed, ahead)
     metric: Float64 = directions * (depths / (directions @ ahead))[:, np.newaxis]
     return metric

@@ -8,11 +8,13 @@ of modes with independent standard normal amounts. docs/geometry.md says where t
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
-from facemesh_ros.head import frozen, head_points, pose_points
+from facemesh_ros.head import frozen, head_normals, head_points, is_firm, pose_points
 from facemesh_ros.types import Float64
 
 MODES_AN_AXIS = 16
@@ -50,6 +52,41 @@ def shape_precision() -> Float64:
     outwards = points - points.mean(axis=0)
     growth = np.einsum("na,akn->ak", outwards, shape_modes()).ravel() / (outwards**2).sum()
     return frozen(np.eye(len(growth)) + np.outer(growth, growth) / SIZE_SD**2)
+
+
+@dataclass(frozen=True, eq=False)
+class Marks:
+    """Those of the pose points that are seen: what is known of them beforehand. All arrays are read-only."""
+
+    index: NDArray[np.intp]
+    """(N,) into the mesh."""
+    model: Float64
+    """(N, 3) m, in the head's axes."""
+    normals: Float64
+    """(N, 3)"""
+    modes: Float64
+    """(3, K, N) m: see :func:`shape_modes`."""
+    firm: NDArray[np.intp]
+    """(M,) which of the points have a relief to be trusted."""
+    firm_modes: Float64
+    """(3, K, M) m: their modes, less the mean."""
+
+
+@lru_cache(maxsize=16)
+def marks_of(are_seen: bytes, have_z: bytes) -> Marks:
+    """Return the marks for those pose points that are seen, and that have a relief: nearly always all of them.
+
+    Each argument is an array of bool, one a pose point, as bytes.
+    """
+    chosen = np.frombuffer(are_seen, np.bool_)
+    index = pose_points()[chosen]
+    firm = np.flatnonzero(is_firm()[index] & np.frombuffer(have_z, np.bool_)[chosen])
+    modes = shape_modes() if chosen.all() else shape_modes()[:, :, chosen]
+    firm_modes = modes[:, :, firm]
+    if len(firm):
+        firm_modes = firm_modes - firm_modes.mean(axis=2, keepdims=True)
+    arrays = index, head_points()[index], head_normals()[index], modes, firm, firm_modes
+    return Marks(*map(frozen, arrays))
 
 
 def _modes_along(points: Float64, other_side: Float64, mirrored: float) -> Float64:

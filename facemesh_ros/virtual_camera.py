@@ -47,11 +47,16 @@ class FlatCrop:
 
     def maps(self) -> Maps:
         """Return where the crop reads the image."""
-        return sampling_maps(image_from_crop(self.roi, self.size), self.size)
+        return sampling_maps(self.image_from_crop, self.size)
 
     def to_image(self, points_xy: Float64) -> Float64:
         """Take (N, 2) points from px of the crop to px of the image."""
-        return to_image(points_xy, image_from_crop(self.roi, self.size))
+        return to_image(points_xy, self.image_from_crop)
+
+    @cached_property
+    def image_from_crop(self) -> Float64:
+        """Return the (2, 3) affine that takes px of the crop to px of the image."""
+        return image_from_crop(self.roi, self.size)
 
 
 @dataclass(frozen=True, eq=False)
