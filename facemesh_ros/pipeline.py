@@ -107,8 +107,8 @@ class FaceMesher:
         The same images and stamps give the same faces, bit for bit.
 
         Args:
-            image_rgb: (H, W, 3) uint8, RGB, or a :class:`Picture` of any encoding; it is not kept or changed. It is
-                read where it lies, so rows may have gaps, and ``bgr[..., ::-1]`` costs nothing.
+            image_rgb: (H, W, 3) uint8, RGB, or a :class:`facemesh_ros.picture.Picture`; it is not kept or changed. It
+                is read where it lies, so rows may have gaps, and ``bgr[..., ::-1]`` costs nothing.
             stamp: the image's time, s. It should increase; where it does not, the raw mesh is returned unsmoothed.
             camera: the calibration of the image; its size must be the image's. Without it there are no metric poses.
             depth_m: (H, W) float32, m along the optical axis, aligned with the image; 0 and NaN are holes. It tells how
