@@ -46,6 +46,11 @@ class FaceMarkers:
         self._last: Header | None = None
         """Of the last image that something was said of; None before the first."""
 
+    @property
+    def are_told(self) -> bool:
+        """Whether anything was said since the last beginning, and so may have to be taken back."""
+        return self._last is not None
+
     def message(self, result: Result, is_colored: bool) -> bytes | None:
         """Return the serialised MarkerArray of the next image; None where it would be empty.
 

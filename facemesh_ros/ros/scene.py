@@ -34,7 +34,7 @@ class Scene:
     def is_watched(self) -> bool:
         """Whether anybody subscribes, or did and is to be told that nothing is shown any more."""
         readers = self._markers.get_subscription_count() or self._points.get_subscription_count()
-        return bool(readers) or self._last_marked is not None
+        return bool(readers) or self._face_markers.are_told
 
     def publish(self, result: Result, config: MarkersConfig, *, may_color: bool) -> None:
         """Send what is wanted of an image; ``may_color`` is false where no pixel of it may leave the node."""

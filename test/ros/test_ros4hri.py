@@ -217,7 +217,7 @@ class BrokenNode(Node):
 
 def test_where_a_publisher_cannot_be_made_none_is_left_and_it_stays_closed(hri_msgs):
     node = BrokenNode(makes=1)
-    bridge = Ros4HriBridge(node, [].append)
+    bridge = Ros4HriBridge(node, [].append, Crowd())
     with pytest.raises(RuntimeError):
         bridge.open(True, robot_is_target=True)
     assert (node.present, bridge.is_open) == ({}, False)

@@ -86,7 +86,7 @@ def test_all_is_taken_back_when_the_node_is_deactivated(rig, shown):
 
 def test_all_is_taken_back_in_its_frame_when_images_come_in_one_without_a_name(rig, shown):
     markers, clouds = rig.collect(MarkerArray, MARKERS), rig.collect(PointCloud2, POINTS)
-    outputs = rig.nodes[0]._outputs._scene
+    outputs = rig.nodes[0]._lanes[0].outputs._scene
     rig.until(lambda: outputs._markers.get_subscription_count() and outputs._points.get_subscription_count(), "viewers")
     shown(metric())
     shown(metric(), frame_id="")
