@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import posixpath
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -117,6 +118,8 @@ class Spectator:
         self._joined_at_s = 0.0
         self._image_subscription: Any = None
         self._mode: str | None = None
+        self._node_is_there = False
+        """The node itself publishes the faces."""
         self._publishers: set[bytes] = set()
         """Of the faces, when the mode was asked for."""
         self._asked: Any = None
@@ -130,6 +133,7 @@ class Spectator:
             self._node.create_subscription(FaceMeshArray, self.faces_topic, self._on_faces, 1)
             self._question = self._node.create_client(GetParameters, f"{node_name}/get_parameters")
             self._node.count_publishers(image_topic)
+            self.image_topic = self._node.resolve_topic_name(image_topic)
         except (InvalidTopicNameException, ValueError) as error:
             self.close()
             reason = str(error).splitlines()[0].rstrip(":")
@@ -156,10 +160,12 @@ class Spectator:
     def is_private(self) -> bool:
         """Whether the node wants no image shown, as its parameter ``privacy.mode`` says.
 
-        Where no node answers, as when a bag is played, nobody has asked for it; till that is sure it counts as private.
+        Where there is no node, as when a bag is played, nobody has asked for it; till that is sure, and while a node is
+        there that does not answer, it counts as private.
         """
         if self._mode is None:
-            return time.monotonic() - self._started_at_s < _GRACE_S or self._asked is not None
+            is_early = time.monotonic() - self._started_at_s < _GRACE_S
+            return is_early or self._node_is_there or self._asked is not None
         return self._mode != OPEN
 
     def advice(self) -> str:
@@ -193,7 +199,10 @@ class Spectator:
     def _ask(self) -> None:
         """Ask the node for its privacy mode, again and again: it may change, or be another node after a restart."""
         now_s = time.monotonic()
-        publishers = {bytes(one.endpoint_gid) for one in self._node.get_publishers_info_by_topic(self.faces_topic)}
+        infos = self._node.get_publishers_info_by_topic(self.faces_topic)
+        publishers = {bytes(one.endpoint_gid) for one in infos}
+        names = {f"{one.node_namespace.rstrip('/')}/{one.node_name}" for one in infos}
+        self._node_is_there = posixpath.dirname(self._question.srv_name) in names
         if not publishers or publishers != self._publishers:  # what another node has answered does not count
             self._publishers = publishers
             self._forget_mode(now_s)
@@ -229,16 +238,16 @@ class Spectator:
 
     def _on_image(self, message: ImageMessage) -> None:
         stamp = _stamp(message)
-        if stamp in self._held:
-            self._join(self._held.pop(stamp), message)
-        else:
+        faces = self._held.pop(stamp, None)
+        if faces is None or faces.number < self._shown:  # the latter are of an image that was lost before stamps jumped
             _keep(self._images, stamp, message)
+        else:
+            self._join(faces, message)
 
     def _join(self, faces: _Arrival, image: ImageMessage) -> None:
-        """Show faces with their image, unless later ones were shown already; the next ones wait for theirs."""
+        """Show faces with their image; the next ones wait for theirs."""
         self._joined_at_s = time.monotonic()
-        if faces.number >= self._shown:
-            self._show(faces, image)
+        self._show(faces, image)
 
     def _show(self, arrival: _Arrival, image: ImageMessage | None) -> None:
         self._shown, message = arrival.number, arrival.message

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 STAGES = ("queue", "decode", "detect", "mesh", "pose")
-"""queue: waiting to be taken up, for camera_info and depth; decode: message → RGB; the others are the library's own."""
+"""queue: waiting to be taken up, for camera_info and depth; decode: taking in the message, of which what is looked at
+becomes RGB later; the others are the library's own."""
 
 
 class StageTimer:

@@ -128,6 +128,22 @@ def test_faces_whose_image_comes_after_that_of_later_ones_are_left_out(watch):
     assert [sight.stamp_s for sight in here.sights] == [2.0]
 
 
+def test_an_image_that_was_lost_before_stamps_began_again_is_shown_with_the_faces_of_then(watch):
+    here = watch()
+    images = here.images()
+    here.spectator._joined_at_s = time.monotonic() + DEADLINE_S
+    here.faces.publish(array_at(1.0))  # its image is lost
+    here.until(lambda: here.spectator._held, "the faces")
+    here.faces.publish(array_at(2.0))
+    images.publish(image_message(2.0))
+    here.until(lambda: here.sights, "a sight")
+    images.publish(image_message(1.0))
+    here.until(lambda: here.spectator._images, "the image")
+    here.faces.publish(array_at(1.0))
+    here.until(lambda: len(here.sights) == 2, "a sight")
+    assert [(sight.stamp_s, sight.image is None) for sight in here.sights] == [(2.0, False), (1.0, False)]
+
+
 def test_stamps_that_begin_again_are_shown_again(watch):
     here = watch()
     images = here.images()
@@ -279,6 +295,31 @@ def test_where_there_is_no_node_privacy_ends_after_some_grace(watch, monkeypatch
     assert here.spectator.is_private
     monkeypatch.setattr(module, "_GRACE_S", 0.0)
     assert not here.spectator.is_private
+
+
+def test_a_node_that_publishes_faces_and_does_not_answer_counts_as_private(rig, monkeypatch):
+    monkeypatch.setattr(module, "_GRACE_S", 0.0)
+    namespace, name = NODE.rsplit("/", 1)
+    node = rclpy.create_node(name, namespace=namespace, context=rig.context, start_parameter_services=False)
+    spectator = Spectator(NODE, IMAGE, print)
+    try:
+        node.create_publisher(FaceMeshArray, f"{NODE}/faces", 5)
+        deadline_s = time.monotonic() + DEADLINE_S
+        while not spectator._publishers:
+            assert time.monotonic() < deadline_s
+            spectator.spin(0.01, False)
+        assert spectator.is_private
+    finally:
+        spectator.close()
+        node.destroy_node()
+
+
+def test_a_relative_image_topic_is_subscribed_to_once(watch):
+    here = watch(image=IMAGE.lstrip("/"))
+    here.images()
+    subscription = here.spectator._image_subscription
+    here.spectator.spin(0.01, True)
+    assert here.spectator._image_subscription is subscription
 
 
 def test_advice_names_what_is_missing(watch, rig):

@@ -362,12 +362,13 @@ def test_a_camera_that_is_unplugged_is_said_and_leaves_no_picture(opened):
     with served() as (_, url):
         page = asking(opened, url)
         page.run("asked[0].allow()")
-        page.until(f"document.body.dataset.state === 'camera' && {FRAMES} > 1", "the camera on")
+        page.until(f"document.body.dataset.state === 'camera' && {FRAMES} > 1 && {POINTS} > 0", "the camera on")
         page.run("streams[0].getTracks()[0].dispatchEvent(new Event('ended'))")
         page.until("document.body.dataset.state === 'none'", "the camera off")
         assert "camera has ended" in page.run(NOTICE)
         assert page.run("document.querySelector('#picture').width") == 1
         assert page.run(f"({DRAWN}).count") == 0
+        page.until(f"!({POINTS})", "the 3D plot empty")
 
 
 def test_one_camera_too_many_is_told_why_for_long_enough_to_be_read(opened, monkeypatch):

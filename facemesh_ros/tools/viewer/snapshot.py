@@ -90,7 +90,7 @@ def fitted_projection(points_px: NDArray[np.float32], points_m: NDArray[np.float
 def _pose_numbers(pose: HeadPose) -> dict[str, Any]:
     angles = angles_from_rotation(rotation_of_pose(pose.camera_from_head))
     return {
-        "distance_m": _short(float(np.linalg.norm(pose.camera_from_head[:3, 3]))),
+        "distance_m": _known(float(np.linalg.norm(pose.camera_from_head[:3, 3]))),
         "yaw": _short(angles.yaw),
         "pitch": _short(angles.pitch),
         "roll": _short(angles.roll),

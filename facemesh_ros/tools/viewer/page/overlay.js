@@ -9,7 +9,8 @@ const CONTOURS = {
 const MESH = "#96ebff", IRIS = "#fff050", GAZE = "#ff5cf0", AXES = ["#ff5a50", "#50e066", "#5a9bff"], SHADE = "#0a141e";
 
 // "0.52 m", and "≈ 0.52 m" where the camera is not calibrated.
-export const distance = (pose) => `${pose.calibrated ? "" : "≈ "}${pose.distance_m.toFixed(2)} m`;
+export const distance = (pose) =>
+  pose.distance_m === null ? "?" : `${pose.calibrated ? "" : "≈ "}${pose.distance_m.toFixed(2)} m`;
 export const colourOf = (id) => IDENTITIES[id % IDENTITIES.length];
 
 // Draw `frame` on the canvas, which is as large as it is shown; `wanted` says what: mesh, contours, …

@@ -25,12 +25,13 @@ export class Scatter {
     new ResizeObserver(() => this.drawn && window.Plotly.Plots.resize(div)).observe(div);
   }
 
-  // Draw a face, or nothing for undefined; returns the unit that is shown.
+  // Draw a face when there is time, or nothing for undefined, in any case; returns the unit that is shown.
   show(face, topology) {
     const unit = face && !face.points_m ? "px" : this.unit;
-    if (this.busy || this.held || performance.now() < this.next) return unit;
+    if (face && (this.busy || this.held || performance.now() < this.next)) return unit;
     this.given = [face, topology, unit];
-    this.redraw();
+    if (this.busy) this.stale = true;
+    else this.redraw();
     return unit;
   }
 
@@ -51,6 +52,10 @@ export class Scatter {
       const end = performance.now();
       this.next = end + Math.max(EVERY_MS, LEAST_REST * (end - begin));
       this.busy = false;
+      if (this.stale) {
+        this.stale = false;
+        this.redraw();
+      }
     }
   }
 
