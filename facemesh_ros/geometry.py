@@ -125,10 +125,11 @@ def _common_px2(dx: float, dy: float, larger: float, smaller: float) -> float:
 
 def overlaps(box_xyxy: Float64, boxes_xyxy: Float64) -> Float64:
     """Return the intersection over union of one (4,) box with each of (N, 4) boxes, (N,) in 0..1."""
-    low = np.maximum(box_xyxy[:2], boxes_xyxy[:, :2])
-    high = np.minimum(box_xyxy[2:], boxes_xyxy[:, 2:])
-    common = np.prod(np.clip(high - low, 0.0, None), axis=1)
-    areas = np.prod(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], axis=1)
-    union = np.prod(box_xyxy[2:] - box_xyxy[:2]) + areas - common
+    in_both = np.minimum(box_xyxy[2:], boxes_xyxy[:, 2:]) - np.maximum(box_xyxy[:2], boxes_xyxy[:, :2])
+    np.maximum(in_both, 0.0, out=in_both)
+    common = in_both[:, 0] * in_both[:, 1]
+    (left, top, right, bottom), own = boxes_xyxy.T, box_xyxy.tolist()
+    areas = (right - left) * (bottom - top)
+    union = (own[2] - own[0]) * (own[3] - own[1]) + areas - common
     shares: Float64 = np.divide(common, union, out=np.zeros_like(common), where=union > 0.0)
     return shares
