@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from facemesh_ros.tools.conversion.branches import fuse_branches
-from facemesh_ros.tools.conversion.channels import convolve_channel_pads, join_channel_pads, round_channels
+from facemesh_ros.tools.conversion.channels import (
+    convolve_channel_pads,
+    join_channel_pads,
+    round_channels,
+    sum_before_padding,
+)
 from facemesh_ros.tools.conversion.graph import Graph, merge_equal
 from facemesh_ros.tools.conversion.image_input import cast_image_first, convolve_interleaved_image
 from facemesh_ros.tools.conversion.passes import convolve_prelus, enter_blocked_layout, fold_spatial_pads
@@ -19,6 +24,7 @@ FORMS: Mapping[str, tuple[Callable[[Graph], None], ...]] = {
         convolve_prelus,
         round_channels,
         enter_blocked_layout,
+        sum_before_padding,
         join_channel_pads,
     ),
     "gpu": (*_LEAN, cast_image_first),
