@@ -6,7 +6,8 @@ The network is the face mesh of arXiv 1907.06724 or its attention form, arXiv 20
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import cv2
 import numpy as np
@@ -23,8 +24,10 @@ from facemesh_ros.virtual_camera import Window, window_on
 class MeshNet:
     """The landmark network on crops of an image."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, stage: Callable[[str], AbstractContextManager[object]] = nullcontext) -> None:
+        """Take the network; ``stage`` is entered around "crop", "network" and "post"."""
         self._session = session
+        self._stage = stage
         size = session.input_size
         self._batch = np.empty((0, size, size, 3), np.uint8)
         """What the network last looked at; as long as it ever was, so that nothing is allocated for an image."""
@@ -41,9 +44,12 @@ class MeshNet:
         """
         if not rois:
             return ()
-        windows = self._windows(rois, camera)
-        points, logits = self._session.run(self._crops(image, windows), "points", "presence_logit")
-        return _placed(windows, points, logits)
+        with self._stage("crop"):
+            windows = self._windows(rois, camera)
+            crops = self._crops(image, windows)
+        points, logits = self._seen(crops)
+        with self._stage("post"):
+            return _placed(windows, points, logits)
 
     def run_mirrored(
         self, image: AnyImage, rois: Sequence[Roi], camera: Camera | None = None
@@ -54,12 +60,20 @@ class MeshNet:
         """
         if not rois:
             return ()
-        windows = self._windows(rois, camera)
-        crops = np.ascontiguousarray(self._crops(image, windows)[:, :, ::-1])
-        points, logits = self._session.run(crops, "points", "presence_logit")
-        laid_back = points[:, mirror_points(points.shape[1])]
-        laid_back[..., 0] = (self._session.input_size - 1) - laid_back[..., 0]
-        return _placed(windows, laid_back, logits)
+        with self._stage("crop"):
+            windows = self._windows(rois, camera)
+            crops = np.ascontiguousarray(self._crops(image, windows)[:, :, ::-1])
+        points, logits = self._seen(crops)
+        with self._stage("post"):
+            laid_back = points[:, mirror_points(points.shape[1])]
+            laid_back[..., 0] = (self._session.input_size - 1) - laid_back[..., 0]
+            return _placed(windows, laid_back, logits)
+
+    def _seen(self, crops: UInt8) -> tuple[Float32, Float32]:
+        """Return what the network says of (N, S, S, 3) crops: (N, P, 3) points, px of the crop, and (N,) logits."""
+        with self._stage("network"):
+            points, logits = self._session.run(crops, "points", "presence_logit")
+            return points, logits
 
     def _windows(self, rois: Sequence[Roi], camera: Camera | None) -> list[Window]:
         return [window_on(roi, self._session.input_size, camera) for roi in rois]

@@ -47,8 +47,8 @@ class FaceMesher:
 
         Args:
             config: None for the defaults.
-            stage: called with "detect", "mesh" or "pose" and entered around that work: for timing, as the library has
-                no clock.
+            stage: called with "detect", "mesh" or "pose" and entered around that work, and inside "mesh" with "crop",
+                "network" and "post": for timing, as the library has no clock.
             networks: opened before, such as those of another camera; None to open one's own.
             first_id: of the first new face in a stream; the ``next_id`` of a FaceMesher in the place of which this one
                 comes goes on with its ids, so that none is used again.
@@ -69,7 +69,7 @@ class FaceMesher:
         self.fallback = networks.fallback
         """Why that is not the device asked for, or a GPU that is there; None where it is."""
         detector = Detector(networks.detectors, self.config.detector.min_score)
-        self._finder = Finder(self.config, detector, MeshNet(networks.mesh), stage)
+        self._finder = Finder(self.config, detector, MeshNet(networks.mesh, stage), stage)
         self._search = Search(self.config)
         self._filters = TrackFilters(self.config.filter)
         self._heads = Heads(self.config)

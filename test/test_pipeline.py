@@ -562,7 +562,7 @@ def test_the_stages_are_announced_to_whoever_times_them(networks, face_rgb):
     assert "detect" in entered
     entered.clear()
     mesher.process(face_rgb, 0.03)
-    assert entered == ["mesh", "pose"]
+    assert entered == ["mesh", "crop", "network", "post", "pose"]
 
 
 def test_a_face_that_left_is_possible_where_it_was_until_it_may_not_return(mesher, face_rgb):

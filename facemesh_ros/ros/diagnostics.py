@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
+NO_STAGES: Mapping[str, float] = MappingProxyType({})
 PERIOD_S = 1.0
 """Between two messages; diagnostic_updater's default."""
 
@@ -30,6 +33,8 @@ class Report:
     latency_mean_ms: float = 0.0
     """From an image's arrival until its message was published."""
     latency_max_ms: float = 0.0
+    stage_means_ms: Mapping[str, float] = field(default_factory=dict)
+    """By the names of :data:`facemesh_ros.ros.timing.STAGES`, over the images processed."""
     new_bad: int = 0
     new_failed: int = 0
     calibrated: int = 0
@@ -61,6 +66,7 @@ class Tally:
             self._frames = self._dropped = self._bad = self._failed = self._faces = 0
             self._calibrated = self._depth = self._no_depth = self._bad_depth = self._disagreeing = 0
             self._latencies_ms: list[float] = []
+            self._stages_ms: dict[str, float] = {}
             self._before = Report()
 
     @property
@@ -68,13 +74,17 @@ class Tally:
         """Images of which nothing was published."""
         return self._dropped + self._bad + self._failed
 
-    def add_frame(self, faces: int, latency_ms: float, disagreeing: int = 0) -> None:
-        """Count an image that was processed, and its faces of which depth and assumption disagree on the size."""
+    def add_frame(
+        self, faces: int, latency_ms: float, disagreeing: int = 0, stages_ms: Mapping[str, float] = NO_STAGES
+    ) -> None:
+        """Count an image that was processed, its faces of which depth and assumption disagree on the size, its time."""
         with self._lock:
             self._frames += 1
             self._disagreeing += disagreeing
             self._faces = faces
             self._latencies_ms.append(latency_ms)
+            for stage, time_ms in stages_ms.items():
+                self._stages_ms[stage] = self._stages_ms.get(stage, 0.0) + time_ms
 
     def add_dropped(self) -> None:
         """Count an image that a newer one replaced."""
@@ -116,6 +126,7 @@ class Tally:
         with self._lock:
             latencies_ms, self._latencies_ms = self._latencies_ms, []
             disagreeing, self._disagreeing = self._disagreeing, 0
+            stages_ms, self._stages_ms = self._stages_ms, {}
             before = self._before
             self._before = Report(
                 frames=self._frames,
@@ -126,6 +137,7 @@ class Tally:
                 rate_hz=len(latencies_ms) / period_s,
                 latency_mean_ms=sum(latencies_ms) / max(len(latencies_ms), 1),
                 latency_max_ms=max(latencies_ms, default=0.0),
+                stage_means_ms={stage: sum_ms / len(latencies_ms) for stage, sum_ms in stages_ms.items()},
                 new_bad=self._bad - before.bad,
                 new_failed=self._failed - before.failed,
                 calibrated=self._calibrated,
@@ -179,6 +191,7 @@ def status(
         "rate [Hz]": f"{report.rate_hz:.1f}",
         "latency mean [ms]": f"{report.latency_mean_ms:.1f}",
         "latency max [ms]": f"{report.latency_max_ms:.1f}",
+        **{f"{stage} mean [ms]": f"{mean_ms:.2f}" for stage, mean_ms in report.stage_means_ms.items()},
     }
     return DiagnosticStatus(
         level=level,

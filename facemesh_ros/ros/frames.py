@@ -163,8 +163,9 @@ class FrameProcessor:
             faces = self._mesher.process(picture, stamp_seconds(header), camera, depth_m, target_m)
             used, possible_rois = self._mesher.camera_of(camera, size_wh), self._mesher.possible_rois
         self._settle_unless_held()
-        array = array_message(faces, header, size_wh, self._timer.result_ms(), dropped)
-        self._keep_signs(array)
+        with self._timer.stage("build"):
+            array = array_message(faces, header, size_wh, self._timer.result_ms(), dropped)
+            self._keep_signs(array)
         return Result(array, picture, faces, target_m, used, possible_rois)
 
     def _keep_signs(self, array: FaceMeshArray) -> None:

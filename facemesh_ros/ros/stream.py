@@ -103,10 +103,11 @@ class Stream:
         if result is None:
             self._tally.add_dropped()
             return
-        self._lane.outputs.publish(result)
+        with self._lane.timer.stage("publish"):
+            self._lane.outputs.publish(result)
         disagreeing = sum(face.pose is not None and face.pose.scale_disagrees for face in result.faces)
         latency_ms = 1e3 * (self._lane.timer.now_s() - frame.arrived_s)
-        self._tally.add_frame(len(result.faces), latency_ms, disagreeing)
+        self._tally.add_frame(len(result.faces), latency_ms, disagreeing, self._lane.timer.stages_ms)
         if self._lane.outputs.is_watched:
             self._put_view(result)
 

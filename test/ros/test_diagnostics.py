@@ -59,6 +59,16 @@ def test_calibrations_and_depths_are_counted_in_total_and_by_period():
     assert (later.depth, later.new_depth, later.new_no_depth, later.new_bad_depth) == (3, 0, 0, 0)
 
 
+def test_stages_are_means_over_the_images_of_the_period():
+    tally = Tally()
+    tally.add_frame(faces=1, latency_ms=5.0, stages_ms={"mesh": 2.0, "detect": 3.0})
+    tally.add_frame(faces=1, latency_ms=5.0, stages_ms={"mesh": 4.0, "detect": 0.0})
+    report = tally.report(1.0)
+    assert report.stage_means_ms == {"mesh": 3.0, "detect": 1.5}
+    assert values(status("node", "/image", "running", "cpu", report))["mesh mean [ms]"] == "3.00"
+    assert tally.report(1.0).stage_means_ms == {}
+
+
 def test_clearing_begins_at_zero():
     tally = Tally()
     tally.add_bad()

@@ -40,6 +40,10 @@ def test_timing_adds_up(rig):
     parts = timing.queue + timing.decode + timing.detect + timing.mesh + timing.pose
     assert min(timing.queue, timing.decode, timing.mesh) > 0.0
     assert parts <= timing.total < 1e3 * DEADLINE_S
+    assert timing.build == timing.publish == 0.0
+    images.publish(image_message(2.0))
+    rig.until(lambda: len(arrays) == 2, "the second image")
+    assert min(arrays[1].timing.build, arrays[1].timing.publish) > 0.0
 
 
 @pytest.mark.models

@@ -63,3 +63,22 @@ def test_each_image_begins_at_zero(timer, clock):
         clock.pass_ms(9)
     timer.begin(clock())
     assert timer.result_ms()["detect"] == 0.0
+
+
+def test_what_ends_after_the_message_is_made_is_told_in_the_next_one(timer, clock):
+    for duration_ms, told_ms in ((3, 0), (5, 3)):
+        timer.begin(clock())
+        with timer.stage("build"):
+            assert timer.result_ms()["build"] == pytest.approx(told_ms)
+            clock.pass_ms(duration_ms)
+        assert timer.stages_ms["build"] == pytest.approx(duration_ms)
+
+
+def test_a_stage_inside_another_counts_in_both(timer, clock):
+    timer.begin(clock())
+    with timer.stage("mesh"):
+        clock.pass_ms(1)
+        with timer.stage("network"):
+            clock.pass_ms(2)
+    result = timer.result_ms()
+    assert (result["mesh"], result["network"]) == pytest.approx((3, 2))
