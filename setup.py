@@ -25,6 +25,7 @@ EXTRAS = {
     # Use: FACEMESH_ONNXRUNTIME= pip install ".[gpu]". Both builds of the runtime hold files of the same names, and
     # pip writes the CPU build's last.
     "gpu": ["onnxruntime-gpu>=1.18"],
+    "bench": ["matplotlib>=3.8"],  # the plots of bench/
     "convert": ["flatbuffers", "onnx>=1.16", "tflite"],
     "demo": ["scikit-image>=0.22"],  # its wheel carries the picture that the built-in moving face is made of
     # The peer that converted networks are compared with, and what builds the wheel that a test looks into.

@@ -1,6 +1,7 @@
 """Time FaceMesher against MediaPipe's FaceMesh, as their users get them, alternating in one run.
 
-    python bench/library.py --peer-python PEER/bin/python [--seconds 9] [--json library.json] [--plot library.png] [--quick]
+    python bench/library.py --peer-python PEER/bin/python [--seconds 9] [--json library.json] [--plot library.png]
+                            [--quick]
 
 PEER is a virtual environment with mediapipe 0.10.21: ``python3.11 -m venv PEER && PEER/bin/pip install
 mediapipe==0.10.21``; without the option one is made in the user's cache. Each side is a process of its own
