@@ -4,11 +4,11 @@ DURATION ?= 20
 VENV := .venv/bin
 DEMO_INPUT := $(if $(VIDEO),--video "$(VIDEO)") $(if $(CAMERA),--camera "$(CAMERA)")
 
-.PHONY: help setup demo test check clean
+.PHONY: help setup demo test check performance clean
 .DEFAULT_GOAL := help
 
 help:  ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 setup:  ## Build all that is needed into .venv: ROS 2 (where none is sourced), messages, networks
 	@command -v $(PYTHON) >/dev/null || { echo "setup: $(PYTHON) was not found: install Python 3.10 or newer, or name it: make setup PYTHON=python3.12"; exit 1; }
@@ -25,6 +25,10 @@ check: setup  ## Lint, format and types
 	@$(VENV)/ruff check .
 	@$(VENV)/ruff format --check .
 	@$(VENV)/mypy
+
+performance: setup  ## Measure against MediaPipe and fill in docs/performance.md (PEER=python with mediapipe, rclpy)
+	@$(VENV)/pip install --quiet --disable-pip-version-check 'matplotlib>=3.8'
+	@$(VENV)/python bench/performance.py --peer-python "$(PEER)"
 
 clean:  ## Remove all that make setup and the tools wrote here (not the networks in your data folder)
 	rm -rf .venv build demo install log *.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -140,11 +140,14 @@ def summary(case: Case, blocks: dict[str, list[dict[str, Any]]]) -> dict[str, An
     return result
 
 
+HEADINGS = ("case", "ms", "peer ms", "CPU ms", "peer CPU ms", "MB", "peer MB", "wall ×", "CPU ×", "target")
+FORMS = {"wall_ms": ".2f", "cpu_ms": ".2f", "rss_mb": ".0f"}
+
+
 def result_table(rows: list[dict[str, Any]]) -> Table:
     """Return the table that is printed."""
     table = Table(title="us against MediaPipe, one image; ratios are MediaPipe / us, medians over blocks")
-    headings = ("case", "ms", "peer ms", "CPU ms", "peer CPU ms", "MB", "peer MB", "wall ×", "CPU ×", "target")
-    for heading in headings:
+    for heading in HEADINGS:
         table.add_column(heading, justify="left" if heading == "case" else "right")
     for row in rows:
         table.add_row(*cells(row))
@@ -161,13 +164,12 @@ def cells(row: dict[str, Any]) -> list[str]:
     return [row["name"], *numbers, f"{row['wall_ratio']:.2f}", f"{row['cpu_ratio']:.2f}", verdict(row)]
 
 
-FORMS = {"wall_ms": ".2f", "cpu_ms": ".2f", "rss_mb": ".0f"}
-
-
 def verdict(row: dict[str, Any]) -> str:
     """Return the target and whether it is met."""
     if row["target"] is None:
         return ""
+    if not row["comparable"]:
+        return f"{row['target']:g} uncompared"
     return f"{row['target']:g} {'met' if row['wall_ratio'] >= row['target'] else 'missed'}"
 
 
