@@ -188,7 +188,7 @@ def misses(rows: list[dict[str, Any]]) -> list[str]:
 
 def plot(rows: list[dict[str, Any]], path: Path) -> None:
     """Draw what an image of 720p takes, and the ratios over the number of faces."""
-    figure, (left, right) = plots.sheet(2, (12.0, 4.6))
+    figure, (left, right) = plots.sheet((5, 3), (13.5, 4.8))
     shown = [row for row in rows if row["comparable"] and tuple(row["case"]["size_wh"]) == HD]
     labels = [row["name"].removesuffix(", 1280×720").replace(" points, ", "\n").replace(", ", "\n") for row in shown]
     labels = [label.replace("detector ", "det.\n") for label in labels]
@@ -235,7 +235,7 @@ def main() -> int:
     parser.add_argument("--no-plot", action="store_true", help="as where there is no matplotlib")
     args = parser.parse_args()
     if not args.no_plot:
-        plots.sheet(1, (1.0, 1.0))  # says at once what is missing
+        plots.sheet((1,), (1.0, 1.0))  # says at once what is missing
     with tempfile.TemporaryDirectory() as folder:
         try:
             duel = Duel(peer_python(args.peer_python), Path(folder))

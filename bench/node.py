@@ -146,7 +146,7 @@ def misses(results: list[dict[str, Any]]) -> list[str]:
 
 def plot(results: list[dict[str, Any]], path: Path) -> None:
     """Draw CPU, latencies and drops by case."""
-    figure, axes = plots.sheet(3, (13.0, 4.2))
+    figure, axes = plots.sheet((1, 1, 1), (13.0, 4.2))
     labels = [f"{r['size_wh'][0]}×{r['size_wh'][1]}\n{r['rate_hz']:g} Hz" for r in results]
     panels = {
         "cpu_ms": "CPU, ms an image",
@@ -173,7 +173,7 @@ def main() -> int:
     if not args.peer_python.is_file():
         parser.error(f"--peer-python: there is no file {args.peer_python}; the head of this file says how to make it")
     if not args.no_plot:
-        plots.sheet(1, (1.0, 1.0))  # says at once what is missing
+        plots.sheet((1,), (1.0, 1.0))  # says at once what is missing
     cases, turns, seconds = ([TARGET_CASE], 3, 3.0) if args.quick else (CASES, args.turns, args.seconds)
     results = measure(args.peer_python, cases, turns, seconds)
     args.json.write_text(json.dumps({"machine": machine(), "cases": results}, indent=1) + "\n", encoding="utf-8")

@@ -16,8 +16,8 @@ MARKERS = ("o", "s", "^", "D", "v", "P")
 DPI = 110
 
 
-def sheet(columns: int, size_in: tuple[float, float]) -> tuple[Figure, list[Axes]]:
-    """Return a white figure and its axes, side by side.
+def sheet(widths: Sequence[float], size_in: tuple[float, float]) -> tuple[Figure, list[Axes]]:
+    """Return a white figure and its axes, side by side, of these relative widths.
 
     Raises:
         SystemExit: there is no matplotlib.
@@ -27,7 +27,7 @@ def sheet(columns: int, size_in: tuple[float, float]) -> tuple[Figure, list[Axes
     except ImportError:
         raise SystemExit("the plot needs matplotlib: pip install '.[bench]', or leave it out with --no-plot") from None
     figure = Figure(figsize=size_in, dpi=DPI, facecolor="white", layout="constrained")
-    axes = figure.subplots(1, columns, squeeze=False)[0]
+    axes = figure.subplots(1, len(widths), squeeze=False, width_ratios=widths)[0]
     for one in axes:
         one.spines[["top", "right"]].set_visible(False)
         one.grid(axis="y", color="#e4e4e4")
@@ -41,7 +41,7 @@ def bars(axes: Axes, labels: Sequence[str], series: Mapping[str, Sequence[float]
     for index, (name, values) in enumerate(series.items()):
         places = [place + (index - (len(series) - 1) / 2) * width for place in range(len(labels))]
         drawn = axes.bar(places, values, width * 0.92, label=name, color=COLOURS[index])
-        axes.bar_label(drawn, [f"{value:.3g}" for value in values], fontsize=7, padding=1)
+        axes.bar_label(drawn, [f"{value:.1f}" for value in values], fontsize=7, padding=1)
     axes.set_xticks(range(len(labels)), labels)
     axes.set_ylabel(unit)
     axes.margins(y=0.12)
