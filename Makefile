@@ -27,7 +27,8 @@ check: setup  ## Lint, format and types
 	@$(VENV)/mypy
 
 performance: setup  ## Measure against MediaPipe and fill in docs/performance.md (PEER=python with mediapipe, rclpy)
-	@$(VENV)/pip install --quiet --disable-pip-version-check 'matplotlib>=3.8'
+	@[ -n "$(PEER)" ] || { echo "performance: name the peer's python: make performance PEER=path (docs/performance.md says how to make it)"; exit 1; }
+	@$(VENV)/python -c "import matplotlib" 2>/dev/null || $(VENV)/pip install --quiet --disable-pip-version-check 'matplotlib>=3.8'
 	@$(VENV)/python bench/performance.py --peer-python "$(PEER)"
 
 clean:  ## Remove all that make setup and the tools wrote here (not the networks in your data folder)

@@ -206,7 +206,7 @@ def plot(rows: list[dict[str, Any]], path: Path) -> None:
     plots.lines(right, series, "faces", "times faster than MediaPipe")
     right.set_xscale("log", base=2)
     right.set_xticks([1, 2, 4, 8], ["1", "2", "4", "8"])
-    right.axhline(1.0, color="#606060", linewidth=1, linestyle="--")
+    plots.limit(right, 1.0)
     right.set_title("ratio of the times of an image")
     right.legend(frameon=False, fontsize=8, loc="lower right")
     plots.save(figure, path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,12 +50,16 @@ def bars(axes: Axes, labels: Sequence[str], series: Mapping[str, Sequence[float]
 def lines(axes: Axes, series: Mapping[str, Sequence[tuple[float, float]]], x: str, y: str) -> None:
     """Draw lines through points (x, y); each series has a colour and a marker of its own."""
     for index, (name, points) in enumerate(series.items()):
-        style: dict[str, Any] = {"color": COLOURS[index], "marker": MARKERS[index], "markersize": 4}
-        axes.plot(*zip(*points, strict=True), label=name, **style)
+        axes.plot(*zip(*points, strict=True), MARKERS[index], ls="-", ms=4, color=COLOURS[index], label=name)
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     axes.set_ylim(bottom=0)
     axes.grid(axis="x", color="#e4e4e4")
+
+
+def limit(axes: Axes, value: float, name: str = "_") -> None:
+    """Draw a dashed line across; a name appears in the legend."""
+    axes.axhline(value, color="#606060", linewidth=1, linestyle="--", label=name)
 
 
 def save(figure: Figure, path: Path) -> None:

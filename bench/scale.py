@@ -198,14 +198,14 @@ def plot(report: dict[str, Any], path: Path) -> None:
         ends = [0.0, max(value for value, _ in points)]
         fitted = [(x, line["ms_at_none"] + line["ms_each"] * x) for x in ends]
         fit = f"{line['ms_each']:.2f} ms a {UNITS[axis]}"
-        plots.lines(
-            one, {"measured": points, fit: fitted}, title, "ms for one image" + " of each" * (axis == "cameras")
-        )
+        plots.lines(one, {"measured": points}, title, "ms for one image" + " of each" * (axis == "cameras"))
+        one.plot(*zip(*fitted, strict=True), ls="--", color=plots.COLOURS[1], label=fit)
         one.legend(frameon=False, loc="upper left" if axis != "megapixels" else "lower right")
     start_mb = report["memory_mb"][0][1]
     curve = [(images, mb - start_mb) for images, mb in report["memory_mb"]]
     plots.lines(axes[3], {"resident memory": curve}, "images", "MB above the start")
-    axes[3].axhline(MOST_GROWTH_MB, color="#606060", linewidth=1, linestyle="--")
+    plots.limit(axes[3], MOST_GROWTH_MB, "allowed")
+    axes[3].locator_params(axis="x", nbins=5)
     axes[3].set_ylim(min(0.0, *(mb for _, mb in curve)) - 0.2, max(2.4, *(mb for _, mb in curve)))
     axes[3].legend(frameon=False, loc="center right")
     plots.save(figure, path)
