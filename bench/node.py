@@ -116,7 +116,8 @@ def table_rows(results: list[dict[str, Any]]) -> list[list[str]]:
     for result in results:
         width, height = result["size_wh"]
         for name in ("ours", "peer"):
-            numbers = [format(result[name][column], form) for column, form in COLUMNS.items()]
+            found = [(result[name][column], form) for column, form in COLUMNS.items()]
+            numbers = ["–" if number is None else format(number, form) for number, form in found]
             verdicts = [verdict(result, measure) if name == "ours" else "" for measure in TARGETS]
             title = f"{width}×{height}, {result['rate_hz']:g} Hz"
             rows.append([title, result[name]["node"], *numbers, *verdicts])
@@ -154,7 +155,7 @@ def plot(results: list[dict[str, Any]], path: Path) -> None:
         "latency_p99_ms": "latency p99, ms",
     }
     for one, (key, unit) in zip(axes, panels.items(), strict=True):
-        plots.bars(one, labels, {TITLES[name]: [r[name][key] for r in results] for name in TITLES}, unit)
+        plots.bars(one, labels, {TITLES[name]: [r[name][key] or 0.0 for r in results] for name in TITLES}, unit)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=2, frameon=False)
     plots.save(figure, path)
 

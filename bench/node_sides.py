@@ -26,6 +26,8 @@ SETTLE_S = 1.0
 """At the beginning of a turn, in which the face is found; it is not counted."""
 DRAIN_S = 0.3
 """At the end of a turn, for what is still on its way."""
+STAGES = ("queue", "decode", "detect", "mesh", "pose", "total")
+"""Fields of FaceMeshTiming."""
 _STAMP = struct.Struct("<iI")
 _CDR_HEAD = 4
 
@@ -38,6 +40,8 @@ class Turn:
     cpu_s: float = 0.0
     latencies_ms: list[float] = field(default_factory=list)
     without_face: int = 0
+    stages_ms: list[dict[str, float]] = field(default_factory=list)
+    """What our node says of its stages, image by image; the peer's says nothing."""
 
 
 class Side:
@@ -98,7 +102,9 @@ class Side:
             sent_ns = 10**9 * sec + nanosec
             if sent_ns >= counted_ns:
                 turn.latencies_ms.append(1e-6 * (heard_ns - sent_ns))
-                turn.without_face += len(deserialize_message(data, FaceMeshArray).faces) != 1
+                message = deserialize_message(data, FaceMeshArray)
+                turn.without_face += len(message.faces) != 1
+                turn.stages_ms.append({name: getattr(message.timing, name) for name in STAGES})
         self._heard.clear()
 
     def close(self) -> None:
@@ -169,13 +175,19 @@ def peer_command(python: Path) -> tuple[list[str], dict[str, str]]:
 def row_of(title: str, turns: list[Turn]) -> dict[str, Any]:
     """Sum up the turns of a node in one case."""
     latencies_ms = [late for turn in turns for late in turn.latencies_ms]
+    stages = [one for turn in turns for one in turn.stages_ms]
     sent = sum(turn.sent for turn in turns)
-    quantiles = np.quantile(latencies_ms, (0.5, 0.95, 0.99)) if latencies_ms else [float("nan")] * 3
+    quantiles = np.quantile(latencies_ms, (0.5, 0.95, 0.99)) if latencies_ms else [None] * 3
     return {
         "node": title,
         "sent": sent,
         "dropped": sent - len(latencies_ms),
         "without_face": sum(turn.without_face for turn in turns),
         "cpu_ms": statistics.median(1e3 * turn.cpu_s / turn.sent for turn in turns),
-        **{f"latency_{name}_ms": float(q) for name, q in zip(("median", "p95", "p99"), quantiles, strict=True)},
+        "latency_mean_ms": statistics.fmean(latencies_ms) if latencies_ms else None,
+        "stages_ms": {name: statistics.fmean(one[name] for one in stages) for name in STAGES} if stages else {},
+        **{
+            f"latency_{name}_ms": None if q is None else float(q)
+            for name, q in zip(("median", "p95", "p99"), quantiles, strict=True)
+        },
     }

@@ -20,6 +20,7 @@ from typing import Any
 
 import library
 import node
+import node_sides
 import scale
 
 BENCH = Path(__file__).resolve().parent
@@ -131,6 +132,18 @@ def profile_text() -> str:
     )
 
 
+def stages_text() -> str:
+    """Return what our node says of the stages of an image, beside its latency and its CPU."""
+    cases = read("node")["cases"]
+    headings = ("images", *node_sides.STAGES, "mean latency", "CPU of the process")
+    rows = []
+    for case in cases:
+        (width, height), ours = case["size_wh"], case["ours"]
+        measured = [*ours["stages_ms"].values(), ours["latency_mean_ms"], ours["cpu_ms"]]
+        rows.append([f"{width}×{height}, {case['rate_hz']:g} Hz", *(f"{ms:.2f}" for ms in measured)])
+    return markdown(headings, rows)
+
+
 def scale_text() -> str:
     """Return the table of bench/scale.py and its lines."""
     report = read("scale")
@@ -143,6 +156,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "targets": targets_text,
     "library": lambda: markdown(library.HEADINGS, map(library.cells, read("library")["rows"])),
     "node": lambda: markdown(node.HEADINGS, node.table_rows(read("node")["cases"])),
+    "stages": stages_text,
     "scale": scale_text,
     "bounds": bounds_text,
     "profile": profile_text,
