@@ -53,8 +53,13 @@ def lines(axes: Axes, series: Mapping[str, Sequence[tuple[float, float]]], x: st
         axes.plot(*zip(*points, strict=True), MARKERS[index], ls="-", ms=4, color=COLOURS[index], label=name)
     axes.set_xlabel(x)
     axes.set_ylabel(y)
-    axes.set_ylim(bottom=0)
     axes.grid(axis="x", color="#e4e4e4")
+    from_zero(axes)
+
+
+def from_zero(axes: Axes) -> None:
+    """Let the y axis go from 0 to a little above all that was drawn so far."""
+    axes.set_ylim(0.0, 1.06 * axes.dataLim.y1)
 
 
 def limit(axes: Axes, value: float, name: str = "_") -> None:

@@ -211,6 +211,7 @@ def plot(report: dict[str, Any], path: Path) -> None:
         fit = f"{line['ms_each']:.2f} ms a {UNITS[axis]}"
         plots.lines(one, {"measured": points}, title, "CPU ms for one image" + " of each" * (axis == "cameras"))
         one.plot(*zip(*fitted, strict=True), ls="--", color=plots.COLOURS[1], label=fit)
+        plots.from_zero(one)
         one.legend(frameon=False, loc="upper left" if axis != "megapixels" else "lower right")
     start_mb = report["memory_mb"][0][1]
     curve = [(images, mb - start_mb) for images, mb in report["memory_mb"]]
