@@ -1,6 +1,6 @@
 """Run the benches of docs/performance.md and put their tables into it; JSON and plots go to docs/performance/.
 
-    python bench/performance.py --peer-python PEER/bin/python [--only library node scale networks profile] [--quick]
+    python bench/performance.py --peer-python PEER/bin/python [--only library node scale networks shares] [--quick]
     python bench/performance.py --tables-only
 
 PEER has mediapipe 0.10.21 and rclpy: the head of bench/node.py says how to make it. All of it takes about a quarter
@@ -27,8 +27,8 @@ BENCH = Path(__file__).resolve().parent
 DOCUMENT = BENCH.parent / "docs" / "performance.md"
 RESULTS = BENCH.parent / "docs" / "performance"
 WITH_PEER, WITH_PLOT, WITH_QUICK = ("library", "node"), ("library", "node", "scale"), ("library", "node", "scale")
-SHORTER = {"networks": ["--rounds", "20"], "profile": ["--blocks", "8"]}
-BENCHES = ("library", "node", "scale", "networks", "profile")
+SHORTER = {"networks": ["--rounds", "20"], "shares": ["--blocks", "8"]}
+BENCHES = ("library", "node", "scale", "networks", "shares")
 NETWORKS = {"mesh": {468: "mesh", 478: "attention"}, "short": "detector_short", "full": "detector_full"}
 Report = dict[str, Any]
 
@@ -113,9 +113,9 @@ def bounds_text() -> str:
     return markdown(("case", "FLOP bound, ms", "networks alone, ms", "CPU of an image, ms", "over the bound"), rows)
 
 
-def profile_text() -> str:
+def shares_text() -> str:
     """Return where the time of an image goes."""
-    cases = read("profile")["cases"]
+    cases = read("shares")["cases"]
     headings = ("image", "network", "calibrated", *cases[0]["us"], "neither network nor warp")
     return markdown(
         headings,
@@ -159,7 +159,7 @@ SECTIONS: dict[str, Callable[[], str]] = {
     "stages": stages_text,
     "scale": scale_text,
     "bounds": bounds_text,
-    "profile": profile_text,
+    "shares": shares_text,
 }
 
 

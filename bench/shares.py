@@ -1,6 +1,6 @@
 """Where the time of an image goes in the library: networks, warps, and all the rest, one face followed.
 
-    python bench/profile.py [--blocks 12] [--json profile.json]
+    python bench/shares.py [--blocks 12] [--json shares.json]
 
 The built-in moving face is followed with and without a camera, by both landmark networks, everything at its defaults.
 The functions that do the work are wrapped with a clock; what they call that is wrapped as well does not count as
@@ -163,7 +163,7 @@ def main() -> int:
     """Measure, print the table and the missed goals, write the JSON; exit status 1 when one was missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--blocks", type=int, default=12, help="default: %(default)s")
-    parser.add_argument("--json", type=Path, default=Path("profile.json"), help="default: %(default)s")
+    parser.add_argument("--json", type=Path, default=Path("shares.json"), help="default: %(default)s")
     args = parser.parse_args()
     rows = measure(args.blocks)
     args.json.write_text(json.dumps({"machine": machine(), "cases": rows}, indent=2))
