@@ -60,7 +60,7 @@ class Finder:
         mesh_net: MeshNet,
         stage: Callable[[str], AbstractContextManager[object]],
     ) -> None:
-        """Take the networks; ``stage`` is entered around "detect" and "mesh"."""
+        """Take the networks; ``stage`` is entered around "detect" and "mesh", and ``mesh_net`` has its own inside."""
         self._config = config
         self._detector = detector
         self._mesh_net = mesh_net

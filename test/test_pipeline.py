@@ -1,4 +1,4 @@
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import cv2
@@ -563,6 +563,34 @@ def test_the_stages_are_announced_to_whoever_times_them(networks, face_rgb):
     entered.clear()
     mesher.process(face_rgb, 0.03)
     assert entered == ["mesh", "crop", "network", "post", "pose"]
+
+
+def test_the_parts_of_a_mesh_lie_inside_it_one_after_the_other(networks, face_rgb):
+    within, seen = [], set()
+
+    @contextmanager
+    def stage(name):
+        seen.add((*within, name))
+        within.append(name)
+        yield
+        within.pop()
+
+    mesher = FaceMesher(Config.from_dotted({"device": "cpu", "max_faces": 2}), stage=stage)
+    mesher.process(face_rgb, 0.0)
+    mesher.process_still(face_rgb)
+    inside = {("mesh", part) for part in ("crop", "network", "post")}
+    assert seen == {("detect",), ("mesh",), ("pose",)} | inside
+
+
+def test_stages_that_are_not_gone_through_are_not_announced(networks):
+    entered = set()
+
+    def stage(name):
+        entered.add(name)
+        return nullcontext()
+
+    FaceMesher(Config.from_dotted({"device": "cpu"}), stage=stage).process(np.zeros((480, 640, 3), np.uint8), 0.0)
+    assert entered == {"detect", "mesh", "pose"}
 
 
 def test_a_face_that_left_is_possible_where_it_was_until_it_may_not_return(mesher, face_rgb):

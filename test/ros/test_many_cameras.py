@@ -84,6 +84,17 @@ def test_each_camera_has_its_images_its_faces_and_its_tracks(cameras):
         assert cameras.meshers[name].stamps == [float(number)]
 
 
+def test_a_message_tells_of_the_message_before_it_of_the_same_camera(cameras):
+    cameras.send("front", 1.0)
+    cameras.shows("front", 1.0)
+    cameras.send("front", 2.0)
+    cameras.send("left", 2.0)
+    cameras.shows("front", 1.0, 2.0)
+    cameras.shows("left", 2.0)
+    told = {name: [(a.timing.build > 0.0, a.timing.publish > 0.0) for a in cameras.arrays[name]] for name in NAMES}
+    assert told == {"front": [(False, False), (True, True)], "left": [(False, False)], "rear": []}
+
+
 def test_all_topics_of_a_camera_are_under_its_name_and_only_the_topology_is_not(cameras, rig):
     published = {topic for topic, _ in cameras.node.get_publisher_names_and_types_by_node("facemesh_node", "/")}
     of_images = {f"{topic}{form}" for topic in ("debug_image",) for form in ("", "/compressed")}
