@@ -9,6 +9,8 @@ from types import MappingProxyType
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
+from facemesh_ros.ros.timing import STAGES
+
 NO_STAGES: Mapping[str, float] = MappingProxyType({})
 PERIOD_S = 1.0
 """Between two messages; diagnostic_updater's default."""
@@ -191,7 +193,7 @@ def status(
         "rate [Hz]": f"{report.rate_hz:.1f}",
         "latency mean [ms]": f"{report.latency_mean_ms:.1f}",
         "latency max [ms]": f"{report.latency_max_ms:.1f}",
-        **{f"{stage} mean [ms]": f"{mean_ms:.2f}" for stage, mean_ms in report.stage_means_ms.items()},
+        **{f"{stage} mean [ms]": f"{report.stage_means_ms.get(stage, 0.0):.2f}" for stage in STAGES},
     }
     return DiagnosticStatus(
         level=level,

@@ -10,6 +10,7 @@ from rig import a_face, image_message, placed
 from sensor_msgs.msg import Image
 
 from facemesh_ros.ros.diagnostics import Report, Tally, status
+from facemesh_ros.ros.timing import LATER, STAGES
 
 pytestmark = pytest.mark.ros
 
@@ -67,6 +68,12 @@ def test_stages_are_means_over_the_images_of_the_period():
     assert report.stage_means_ms == {"mesh": 3.0, "detect": 1.5}
     assert values(status("node", "/image", "running", "cpu", report))["mesh mean [ms]"] == "3.00"
     assert tally.report(1.0).stage_means_ms == {}
+
+
+def test_every_stage_is_shown_in_periods_without_images_too():
+    shown = values(status("node", "/image", "running", "cpu", Report(stage_means_ms={"mesh": 3.0})))
+    told = {stage: shown[f"{stage} mean [ms]"] for stage in STAGES}
+    assert told == {**dict.fromkeys(STAGES, "0.00"), "mesh": "3.00"}
 
 
 def test_clearing_begins_at_zero():
@@ -127,6 +134,8 @@ def test_the_running_node_reports_itself(rig):
     assert (made.name, made.hardware_id) == ("/facemesh_node: face meshes", "/image")
     shown = values(made)
     assert (shown["device"], shown["faces"], shown["dropped"], shown["bad"]) == ("cpu", "1", "0", "0")
+    means_ms = [[float(values(made.status[0])[f"{stage} mean [ms]"]) for stage in LATER] for made in heard]
+    assert any(min(of_period) > 0.0 for of_period in means_ms), "the image's own, in the very period"
 
 
 def test_faces_of_which_depth_and_assumption_disagree_are_counted(rig):
