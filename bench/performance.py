@@ -36,15 +36,17 @@ Report = dict[str, Any]
 def run(name: str, peer_python: Path, quick: bool) -> None:
     """Run a bench; raise SystemExit where it brings no results."""
     path = RESULTS / f"{name}.json"
-    path.unlink(missing_ok=True)
-    words = [sys.executable, str(BENCH / f"{name}.py"), "--json", str(path), *SHORTER.get(name, ())]
+    fresh = path.with_suffix(".new")  # a run that is cut short leaves the last results
+    fresh.unlink(missing_ok=True)
+    words = [sys.executable, str(BENCH / f"{name}.py"), "--json", str(fresh), *SHORTER.get(name, ())]
     words += ["--plot", str(path.with_suffix(".png"))] if name in WITH_PLOT else []
     words += ["--peer-python", str(peer_python)] if name in WITH_PEER else []
     words += ["--quick"] if quick and name in WITH_QUICK else []
     print(f"== {name}", flush=True)
     subprocess.run(words, check=False)
-    if not path.exists():
+    if not fresh.exists():
         raise SystemExit(f"performance.py: {name}.py has brought no results; what it says is above")
+    fresh.replace(path)
 
 
 def read(name: str) -> Report:

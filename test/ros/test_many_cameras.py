@@ -96,15 +96,20 @@ def test_a_message_tells_of_the_message_before_it_of_the_same_camera(cameras):
 
 
 def test_all_topics_of_a_camera_are_under_its_name_and_only_the_topology_is_not(cameras, rig):
-    published = {topic for topic, _ in cameras.node.get_publisher_names_and_types_by_node("facemesh_node", "/")}
+    def published():
+        topics = {topic for topic, _ in cameras.node.get_publisher_names_and_types_by_node("facemesh_node", "/")}
+        return {topic for topic in topics if topic.startswith(NODE)} - {f"{NODE}/transition_event"}
+
+    def subscribed():
+        return {topic for topic, _ in cameras.node.get_subscriber_names_and_types_by_node("facemesh_node", "/")}
+
     of_images = {f"{topic}{form}" for topic in ("debug_image",) for form in ("", "/compressed")}
     expected = {f"{NODE}/{name}/{topic}" for name in NAMES for topic in ("faces", "markers", "points", *of_images)}
-    assert {topic for topic in published if topic.startswith(NODE)} - {f"{NODE}/transition_event"} == expected | {
-        f"{NODE}/topology"
-    }
-    subscribed = {topic for topic, _ in cameras.node.get_subscriber_names_and_types_by_node("facemesh_node", "/")}
+    rig.until(lambda: published() >= expected | {f"{NODE}/topology"}, "all topics")
+    assert published() == expected | {f"{NODE}/topology"}
     inputs = {f"/{name}/{topic}" for name in NAMES for topic in ("image", "camera_info")}
-    assert inputs <= subscribed and not {"/image", "/camera_info"} & subscribed
+    rig.until(lambda: subscribed() >= inputs, "all inputs")
+    assert not {"/image", "/camera_info"} & subscribed()
 
 
 def test_the_networks_are_opened_once_for_all(rig):
