@@ -67,11 +67,10 @@ class LandmarksHead:
         local = [refined.inputs[0] for region in self.regions for refined in region.refined]
         translate(t, (self.points, self.presence, *local), custom)
         count = int(np.prod(t.shape(self.points))) // 3
+        shape = t.graph.constant(np.array([0, count, 3]), "shape")
+        points = t.graph.add("Reshape", t.name(self.points), shape)
         if self.regions:
-            points, count = writer.refine(t, self.points)
-        else:
-            shape = t.graph.constant(np.array([0, count, 3]), "shape")
-            points = t.graph.add("Reshape", t.name(self.points), shape)
+            points, count = writer.refine(t, points)
         flat = t.graph.constant(np.array([-1]), "shape")
         presence = t.graph.add("Reshape", t.name(self.presence), flat)
         t.graph.outputs = {"points": points, "presence_logit": presence}
