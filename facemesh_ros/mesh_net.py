@@ -16,6 +16,7 @@ from facemesh_ros.checks import all_finite
 from facemesh_ros.exposure import exposed
 from facemesh_ros.picture import AnyImage, Picture
 from facemesh_ros.session import Session
+from facemesh_ros.spread import each
 from facemesh_ros.topology import mirror_points
 from facemesh_ros.types import Camera, Float32, Mesh, Roi, UInt8
 from facemesh_ros.virtual_camera import Window, window_on
@@ -83,10 +84,13 @@ class MeshNet:
         if len(self._batch) < len(windows):
             self._batch = np.empty((len(windows), *self._batch.shape[1:]), np.uint8)
         picture, batch = Picture.of(image), self._batch[: len(windows)]
-        for place, window in zip(batch, windows, strict=True):
+
+        def fill(place: UInt8, window: Window) -> None:
             shown = exposed(crop(picture, window, place))
             if shown is not place:
                 np.copyto(place, shown)
+
+        each(lambda pair: fill(*pair), list(zip(batch, windows, strict=True)), self._session.way.threads.rows)
         return batch
 
 

@@ -11,8 +11,10 @@ from facemesh_ros.devices import first_usable
 from facemesh_ros.errors import ConfigError
 from facemesh_ros.search import near_and_far
 from facemesh_ros.session import Session, has_engine
+from facemesh_ros.spread import usable_threads
+from facemesh_ros.ways import Threads
 
-SHARED = ("mesh.network", "detector.range", "device", "require_device", "precision")
+SHARED = ("mesh.network", "detector.range", "device", "require_device", "precision", "threads", "intra_op_threads")
 """The settings that decide which networks these are."""
 
 
@@ -37,8 +39,8 @@ class Networks:
         """Load and warm up the networks.
 
         Args:
-            config: its ``mesh.network``, ``detector.range``, ``device``, ``require_device`` and ``precision`` count;
-                on a GPU, batches are prepared for ``max_faces``.
+            config: its ``mesh.network``, ``detector.range``, ``device``, ``require_device``, ``precision``, ``threads``
+                and ``intra_op_threads`` count; on a GPU, batches are prepared for ``max_faces``.
             folder: where the networks are installed; None for :func:`facemesh_ros.models.models_dir`.
             cameras: how many will share them.
 
@@ -56,8 +58,10 @@ class Networks:
         rows = {config.mesh.network: config.max_faces * cameras}
         rows.update((f"detector_{name}", cameras) for name in near_and_far(config.detector.range))
 
+        threads = Threads(usable_threads(config.threads), config.intra_op_threads)
+
         def open_on(device: str) -> dict[str, Session]:
-            return {name: Session.on(device, name, folder, precision, most) for name, most in rows.items()}
+            return {name: Session.on(device, name, folder, precision, most, threads) for name, most in rows.items()}
 
         def has_engines() -> bool:
             return all(has_engine(name, folder, precision) for name in rows)

@@ -57,8 +57,9 @@ def load(path: Path, way: Way) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    # At these sizes a second thread gains nothing and spins for two or three times the CPU time.
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.intra_op_num_threads, options.inter_op_num_threads = way.threads.intra_op, 1
+    # Its threads would spin for tens of milliseconds after a run, the whole time between two images of a stream.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     options.log_severity_level = _ERRORS_ONLY
     providers = [(name, dict(settings)) for name, settings in way.providers]
     try:

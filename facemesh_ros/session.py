@@ -18,8 +18,9 @@ from facemesh_ros.errors import DeviceError, ModelError, NoDeviceError
 from facemesh_ros.joined import Joined
 from facemesh_ros.models import NETWORKS, find_network, sha256_of
 from facemesh_ros.nvidia import first_gpu, tensorrt_version
+from facemesh_ros.spread import spread
 from facemesh_ros.types import UInt8
-from facemesh_ros.ways import ENGINE_ROWS, FORMS, Way, ways
+from facemesh_ros.ways import ENGINE_ROWS, FORMS, ONE_THREAD, Threads, Way, ways
 
 _log = logging.getLogger(__name__)
 
@@ -72,7 +73,13 @@ class Session:
 
     @classmethod
     def on(
-        cls, device: str, name: str, folder: Path | None = None, precision: str = "fp32", most_rows: int = 1
+        cls,
+        device: str,
+        name: str,
+        folder: Path | None = None,
+        precision: str = "fp32",
+        most_rows: int = 1,
+        threads: Threads = ONE_THREAD,
     ) -> Session:
         """Load an installed network on exactly this device, in the best way that works, and run it once.
 
@@ -82,6 +89,7 @@ class Session:
             folder: of the networks.
             precision: of TensorRT.
             most_rows: of the batches to prepare for; larger ones are prepared when they come, which makes them wait.
+            threads: of a run on the CPU.
 
         Raises:
             ModelError: the network is not installed, altered or unreadable.
@@ -93,7 +101,8 @@ class Session:
         if key is not None and not key.is_built:
             _log.warning("building TensorRT's engine of %s in %s: this takes minutes, once", name, key.folder)
         failure = DeviceError("no way was tried")
-        for way in ways(device, precision, NETWORKS[name].input_size, None if key is None else key.folder):
+        engines = None if key is None else key.folder
+        for way in ways(device, precision, NETWORKS[name].input_size, engines, threads):
             if key is not None:
                 key.prepare()
             try:
@@ -152,7 +161,9 @@ class Session:
         On a GPU, what several threads ask for at the same time is one batch. The arrays are the caller's own.
         """
         if self.way.memory is None:
-            return tuple(self._runtime.run(outputs, {"image": images}))
+            return spread(
+                lambda part: tuple(self._runtime.run(outputs, {"image": part})), images, self.way.threads.rows
+            )
         every = dict(zip(self.output_shapes, self._joined.run(images), strict=True))
         return tuple(every[name] for name in outputs)
 

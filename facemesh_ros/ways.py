@@ -25,6 +25,19 @@ _CUDA_OPTIONS: Mapping[str, Any] = {"device_id": 0, "use_tf32": 0}
 
 
 @dataclass(frozen=True)
+class Threads:
+    """How many threads of the CPU a run of a network takes."""
+
+    rows: int = 1
+    """The rows of a batch are shared out to so many: that costs no CPU time."""
+    intra_op: int = 1
+    """Each operator is shared out to so many, of a single row as well: faster on idle cores, for more CPU time."""
+
+
+ONE_THREAD = Threads()
+
+
+@dataclass(frozen=True)
 class Way:
     """One way to run a network."""
 
@@ -39,9 +52,13 @@ class Way:
     """CUDA graphs are captured and replayed."""
     largest: int = BUCKETS[-1]
     """Rows of the largest batch; only where input and outputs are bound."""
+    threads: Threads = ONE_THREAD
+    """Of a run, where input and outputs are not bound."""
 
 
-def ways(device: str, precision: str, input_size: int, engines: Path | None) -> tuple[Way, ...]:
+def ways(
+    device: str, precision: str, input_size: int, engines: Path | None, threads: Threads = ONE_THREAD
+) -> tuple[Way, ...]:
     """Return the ways to run on a device.
 
     Args:
@@ -49,9 +66,10 @@ def ways(device: str, precision: str, input_size: int, engines: Path | None) -> 
         precision: fp32 or fp16, which TensorRT alone knows.
         input_size: px, of the network's square input.
         engines: where TensorRT keeps them; None elsewhere.
+        threads: of the CPU.
     """
     if device == "cpu":
-        return (Way("cpu", FORMS["cpu"], ((_CPU, {}),)),)
+        return (Way("cpu", FORMS["cpu"], ((_CPU, {}),), threads=threads),)
     if device == "cuda":
         return (cuda_way(has_graphs=True), cuda_way(has_graphs=False))
     assert engines is not None

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from facemesh_ros.session import Session
 from facemesh_ros.topology import mirror_points
 from facemesh_ros.types import Camera, Roi
 from facemesh_ros.virtual_camera import FlatCrop, VirtualCamera, window_on
+from facemesh_ros.ways import Threads
 
 ROIS = [Roi((200, 150), 160.0, 0.0), Roi((90, 210), 75.5, 0.4), Roi((300, 20), 300.0, -2.0)]
 CROP_TOLERANCE_PX = 0.05
@@ -93,6 +96,16 @@ def test_a_batch_equals_its_singles(mesh_net, face_rgb, face_roi):
     ):
         assert together.points == pytest.approx(alone.points, abs=1e-3)
         assert together.presence == pytest.approx(alone.presence, abs=1e-5)
+
+
+@pytest.mark.parametrize("as_bgr", [False, True])
+def test_threads_change_no_bit(networks, face_rgb, face_roi, as_bgr):
+    image = np.ascontiguousarray(face_rgb[..., ::-1])[..., ::-1] if as_bgr else face_rgb
+    rois = [replace(face_roi, size=face_roi.size * (1.0 + 0.02 * step)) for step in range(5)]
+    alone, many = (MeshNet(Session.on("cpu", "mesh", threads=Threads(rows))).run(image, rois) for rows in (1, 3))
+    for expected, got in zip(alone, many, strict=True):
+        np.testing.assert_array_equal(got.points, expected.points)
+        assert got.presence == expected.presence
 
 
 def test_turning_image_and_region_by_a_quarter_turns_the_mesh(mesh_net, face_rgb, face_roi):

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from facemesh_ros.errors import DeviceError, ModelError
-from facemesh_ros.models import models_dir
+from facemesh_ros.models import NETWORKS, models_dir
 from facemesh_ros.session import Session
-from facemesh_ros.ways import Way
+from facemesh_ros.ways import Threads, Way
 
 onnxruntime = pytest.importorskip("onnxruntime")
 HAS_CUDA = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
@@ -48,6 +48,16 @@ def test_the_same_image_gives_the_same_bits(networks):
     image = np.random.default_rng(0).integers(0, 256, (1, 192, 192, 3), np.uint8)
     first, second = (session.run(image, "points")[0] for _ in range(2))
     assert np.array_equal(first, second)
+
+
+@pytest.mark.parametrize("name", ["mesh", "attention", "detector_short"])
+@pytest.mark.parametrize("threads", [Threads(rows=2), Threads(rows=3, intra_op=2)])
+def test_threads_change_no_bit(networks, name, threads):
+    size = NETWORKS[name].input_size
+    images = noise(4, size)
+    alone, many = Session.on("cpu", name), Session.on("cpu", name, threads=threads)
+    for expected, got in zip(*(each.run(images, *each.output_shapes) for each in (alone, many)), strict=True):
+        np.testing.assert_array_equal(got, expected)
 
 
 def test_without_networks_the_error_names_the_remedy(tmp_path):
