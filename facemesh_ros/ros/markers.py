@@ -54,15 +54,11 @@ class FaceMarkers:
     def message(self, result: Result, is_colored: bool) -> bytes | None:
         """Return the serialised MarkerArray of the next image; None where it would be empty.
 
-        In a frame without a name nothing can stand: such an image takes back all that was shown.
-
         Args:
-            result: of the image.
+            result: of the image, whose frame has a name: nothing can stand in one without.
             is_colored: take the surface's colours from the image.
         """
         header = result.array.header
-        if not header.frame_id:
-            return self.farewell()
         sequence = _Sequence(header)
         if self._begins:
             sequence.delete_all()

@@ -22,6 +22,7 @@ from facemesh_ros.draw import draw_faces
 from facemesh_ros.ros.camera_name import CameraName
 from facemesh_ros.ros.convert import bgr8_message
 from facemesh_ros.ros.frames import Result
+from facemesh_ros.ros.gate import Gate
 from facemesh_ros.types import UInt8
 
 DEPTH = 5
@@ -90,12 +91,18 @@ class Pictures:
         """Whether anybody subscribes to any."""
         return any(topic.is_wanted for topic in self._topics)
 
-    def publish(self, result: Result) -> None:
-        """Send what somebody subscribes to; nothing else is made."""
+    def publish(self, result: Result, gate: Gate) -> None:
+        """Send what somebody subscribes to; nothing else is made.
+
+        Raises:
+            GateClosedError: the stream whose ``gate`` it is has ended, maybe meanwhile.
+        """
         views = Views(result)
         for topic, view in self._topics.items():
-            if topic.is_wanted:
-                topic.publish(view(views), result.array.header)
+            with gate:  # the publishers may be gone with the stream
+                is_wanted = topic.is_wanted
+            if is_wanted:
+                topic.publish(view(views), result.array.header, gate)
 
     def close(self) -> None:
         """Take the publishers back."""
@@ -117,12 +124,15 @@ class PictureTopic:
         """Whether anybody subscribes."""
         return bool(self._raw.get_subscription_count() or self._compressed.get_subscription_count())
 
-    def publish(self, image_bgr: UInt8, header: Header) -> None:
-        """Send an (H, W, 3) uint8 BGR image, in the forms that somebody subscribes to."""
-        if self._raw.get_subscription_count():
-            self._raw.publish(bgr8_message(image_bgr[..., ::-1], header))  # which turns them round again: no copy
-        if self._compressed.get_subscription_count():
-            self._compressed.publish(jpeg_message(image_bgr, header))
+    def publish(self, image_bgr: UInt8, header: Header, gate: Gate) -> None:
+        """Send an (H, W, 3) uint8 BGR image, in the forms that somebody subscribes to, through the stream's gate."""
+        for publisher, make_message in ((self._raw, raw_message), (self._compressed, jpeg_message)):
+            with gate:
+                is_wanted = publisher.get_subscription_count()
+            if is_wanted:
+                message = make_message(image_bgr, header)
+                with gate:
+                    publisher.publish(message)
 
     def close(self) -> None:
         """Take the publishers back."""
@@ -140,6 +150,11 @@ def own_topics(node: Node, cameras: Iterable[CameraName]) -> set[str]:
     names = [camera.output(topic) for camera in cameras for topic in (DEBUG, ANONYMOUS)]
     raw = [node.resolve_topic_name(name) for name in names]
     return {*raw, *(compressed_topic(node, topic) for topic in raw)}
+
+
+def raw_message(image_bgr: UInt8, header: Header) -> Image:
+    """Make an image message of an (H, W, 3) uint8 BGR picture."""
+    return bgr8_message(image_bgr[..., ::-1], header)  # which turns them round again: no copy
 
 
 def jpeg_message(image_bgr: UInt8, header: Header) -> CompressedImage:

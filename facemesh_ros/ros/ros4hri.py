@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from types import ModuleType
 from typing import Any
 
@@ -76,17 +76,29 @@ class Ros4HriBridge:
             self._tracked, self._gazing = made[f"{FACES}/tracked"], made.get(GAZING)
         self._messages = messages
 
-    def publish(self, faces: Iterable[Face], header: Header, image: AnyImage) -> None:
-        """Send the faces of one image; what nobody listens to is not made."""
-        if self._messages is None:
-            return
-        self._last, picture = header, Picture.of(image)
-        present = {rep155.face_id(face.track_id, self._prefix): face for face in faces}
-        for name in self._of_faces.keys() - present.keys():
-            self._drop(name)
-        self._tell(present, header)
+    def publish(
+        self,
+        faces: Iterable[Face],
+        header: Header,
+        image: AnyImage,
+        gate: AbstractContextManager[object] = nullcontext(),  # noqa: B008
+    ) -> None:
+        """Send the faces of one image, through the stream's gate; what nobody listens to is not made.
+
+        Raises:
+            GateClosedError: the stream has ended, maybe meanwhile.
+        """
+        with gate:
+            if self._messages is None:
+                return
+            self._last = header
+            present = {rep155.face_id(face.track_id, self._prefix): face for face in faces}
+            for name in self._of_faces.keys() - present.keys():
+                self._drop(name)
+            self._tell(present, header)
+        picture = Picture.of(image)
         for name, face in present.items():
-            self._publish_face(name, face, header, picture)
+            self._publish_face(name, face, header, picture, gate)
 
     def close(self) -> None:
         """Say that there is nobody any more, and take the publishers back."""
@@ -104,22 +116,30 @@ class Ros4HriBridge:
         assert messages is not None
         self._crowd.tell(self, ids, lambda everybody: tracked.publish(messages.IdsList(header=header, ids=everybody)))
 
-    def _publish_face(self, name: str, face: Face, header: Header, picture: Picture) -> None:
-        assert self._messages is not None
-        if name not in self._of_faces:
-            self._of_faces[name] = self._publishers_of(name)
+    def _publish_face(
+        self, name: str, face: Face, header: Header, picture: Picture, gate: AbstractContextManager[object]
+    ) -> None:
+        with gate:
+            messages = self._messages
+            assert messages is not None
+            if name not in self._of_faces:
+                self._of_faces[name] = self._publishers_of(name)
+            of_face = self._of_faces[name].items()
+            wanted = [(kind, publisher) for kind, publisher in of_face if publisher.get_subscription_count()]
         points, size_wh = face.smoothed.points, picture.size_wh
         made: dict[str, Callable[[], Any]] = {
-            "roi": lambda: self._region(points, face.smoothed.presence, size_wh, header),
-            "landmarks": lambda: self._landmarks(points, face.smoothed.presence, size_wh, header),
+            "roi": lambda: _region(messages, points, face.smoothed.presence, size_wh, header),
+            "landmarks": lambda: _landmarks(messages, points, face.smoothed.presence, size_wh, header),
             "cropped": lambda: bgr8_message(rep155.cropped(picture.rgb, points), header),
             "aligned": lambda: bgr8_message(rep155.aligned(picture.rgb, points), header),
         }
-        for kind, publisher in self._of_faces[name].items():
-            if publisher.get_subscription_count():
-                publisher.publish(made[kind]())
+        for kind, publisher in wanted:
+            message = made[kind]()
+            with gate:
+                publisher.publish(message)
         if self._gazing is not None and face.gaze is not None and face.gaze.is_looking:
-            self._gazing.publish(self._messages.Gaze(header=header, sender=name, receiver=""))
+            with gate:
+                self._gazing.publish(messages.Gaze(header=header, sender=name, receiver=""))
 
     def _publishers_of(self, name: str) -> dict[str, Any]:
         assert self._messages is not None
@@ -149,16 +169,16 @@ class Ros4HriBridge:
         for publisher in self._of_faces.pop(name).values():
             self._node.destroy_publisher(publisher)
 
-    def _region(self, points: Float32, presence: float, size_wh: tuple[int, int], header: Header) -> Any:
-        assert self._messages is not None
-        xmin, ymin, xmax, ymax = rep155.region(points, size_wh)
-        kind = self._messages.NormalizedRegionOfInterest2D
-        return kind(header=header, xmin=xmin, ymin=ymin, xmax=xmax, ymax=ymax, c=presence)
 
-    def _landmarks(self, points: Float32, presence: float, size_wh: tuple[int, int], header: Header) -> Any:
-        assert self._messages is not None
-        values = rep155.landmarks(points, presence, size_wh).tolist()
-        width, height = size_wh
-        kind = self._messages.NormalizedPointOfInterest2D
-        found = [kind(x=x, y=y, c=c) for x, y, c in values]
-        return self._messages.FacialLandmarks(header=header, landmarks=found, height=height, width=width)
+def _region(messages: ModuleType, points: Float32, presence: float, size_wh: tuple[int, int], header: Header) -> Any:
+    xmin, ymin, xmax, ymax = rep155.region(points, size_wh)
+    kind = messages.NormalizedRegionOfInterest2D
+    return kind(header=header, xmin=xmin, ymin=ymin, xmax=xmax, ymax=ymax, c=presence)
+
+
+def _landmarks(messages: ModuleType, points: Float32, presence: float, size_wh: tuple[int, int], header: Header) -> Any:
+    values = rep155.landmarks(points, presence, size_wh).tolist()
+    width, height = size_wh
+    kind = messages.NormalizedPointOfInterest2D
+    found = [kind(x=x, y=y, c=c) for x, y, c in values]
+    return messages.FacialLandmarks(header=header, landmarks=found, height=height, width=width)

@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import ExitStack
+
 from rclpy.duration import Duration
-from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import QoSProfile
-from sensor_msgs.msg import PointCloud2
+from rclpy.publisher import Publisher
 from std_msgs.msg import Header
-from visualization_msgs.msg import MarkerArray
 
 from facemesh_ros.config import MarkersConfig
-from facemesh_ros.ros.camera_name import CameraName
 from facemesh_ros.ros.frames import Result
+from facemesh_ros.ros.gate import Gate
 from facemesh_ros.ros.markers import FaceMarkers
 from facemesh_ros.ros.points import cloud_message
 
 
 class Scene:
-    """Publish both; while nobody subscribes to one, it is not made."""
+    """Publish both, of one stream; while nobody subscribes to one, it is not made."""
 
-    def __init__(self, node: LifecycleNode, qos: QoSProfile, camera: CameraName) -> None:
-        self._markers = node.create_lifecycle_publisher(MarkerArray, camera.output("markers"), qos)
-        self._points = node.create_lifecycle_publisher(PointCloud2, camera.output("points"), qos)
+    def __init__(self, markers: Publisher, points: Publisher, gate: Gate) -> None:
+        """Take the publishers of both; nothing of an image goes out once the ``gate`` is closed."""
+        self._markers, self._points, self._gate = markers, points, gate
         self._face_markers = FaceMarkers()
         self._last_cloud: Header | None = None
         """Header of the cloud that is shown; None where none is."""
 
     def open(self, prefix: str) -> None:
-        """Begin a stream: its first message deletes all markers. ``prefix`` goes before the ids in texts."""
+        """Begin: the first message deletes all markers. ``prefix`` goes before the ids in texts."""
         self._face_markers.begin(prefix)
 
     @property
@@ -37,33 +37,41 @@ class Scene:
         return bool(readers) or self._face_markers.are_told
 
     def publish(self, result: Result, config: MarkersConfig, *, may_color: bool) -> None:
-        """Send what is wanted of an image; ``may_color`` is false where no pixel of it may leave the node."""
-        if config.enabled and self._markers.get_subscription_count():
+        """Send what is wanted of an image; ``may_color`` is false where no pixel of it may leave the node.
+
+        In a frame without a name nothing can stand: such an image takes back all markers.
+
+        Raises:
+            GateClosedError: the stream has ended, maybe meanwhile.
+        """
+        if config.enabled and result.array.header.frame_id and self._markers.get_subscription_count():
             self._publish_markers(result, config.surface == "image" and may_color)
         else:
-            self._take_markers_back()
+            with self._gate:
+                self._take_markers_back()
         if self._points.get_subscription_count():
             self._publish_points(result)
 
     def close(self, timeout_s: float) -> None:
-        """Take back what is shown, and wait until readers know."""
-        wait = Duration(seconds=timeout_s)
-        if self._take_markers_back():
-            self._markers.wait_for_all_acked(wait)
-        if self._take_points_back():
-            self._points.wait_for_all_acked(wait)
+        """Take back what is shown, and wait until readers know; the gate is closed."""
+        with ExitStack() as last_words:
+            last_words.callback(_say, self._points, self._take_points_back, timeout_s)
+            last_words.callback(_say, self._markers, self._take_markers_back, timeout_s)
 
     def _publish_points(self, result: Result) -> None:
         header = result.array.header
-        if not header.frame_id:  # viewers refuse the new cloud, and would go on to show the last one
-            self._take_points_back()
-        self._points.publish(cloud_message(result.faces, header))
-        self._last_cloud = header if header.frame_id else None
+        message = cloud_message(result.faces, header)
+        with self._gate:
+            if not header.frame_id:  # viewers refuse the new cloud, and would go on to show the last one
+                self._take_points_back()
+            self._points.publish(message)
+            self._last_cloud = header if header.frame_id else None
 
     def _publish_markers(self, result: Result, is_colored: bool) -> None:
         message = self._face_markers.message(result, is_colored)
         if message is not None:
-            self._markers.publish(message)
+            with self._gate:
+                self._markers.publish(message)
 
     def _take_markers_back(self) -> bool:
         """Delete all markers, unless none were sent; return whether any were. The next ones begin anew."""
@@ -80,3 +88,9 @@ class Scene:
             return False
         self._points.publish(cloud_message((), last))
         return True
+
+
+def _say(publisher: Publisher, last_word: Callable[[], bool], timeout_s: float) -> None:
+    """Say a last word, and where there was one wait until readers have it."""
+    if last_word():
+        publisher.wait_for_all_acked(Duration(seconds=timeout_s))

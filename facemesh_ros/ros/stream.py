@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import CameraInfo, Image
 
 from facemesh_ros.config import NodeConfig
 from facemesh_ros.ros.frames import Frame, ImageMessage, Result
+from facemesh_ros.ros.gate import GateClosedError
 from facemesh_ros.ros.input_watch import InputWatch
 from facemesh_ros.ros.inputs import Inputs
 from facemesh_ros.ros.job import Job
 from facemesh_ros.ros.lane import Lane
+from facemesh_ros.ros.outlet import Outlet
 
 
 class Stream:
@@ -24,7 +26,7 @@ class Stream:
         self._processor, self._companions = lane.ready
         self._lane = lane
         self._tally = lane.tally
-        self._is_finished = False
+        self._outlet = Outlet(lane.outputs)
         self._opened = ExitStack()
         self.images: Job[Frame] = Job(
             "image", self._process, lane.logger, self._tally.add_bad, self._tally.add_failed, lane.timer.now_s
@@ -63,7 +65,7 @@ class Stream:
         live = lambda: self._processor.config  # noqa: E731
         self._watch = InputWatch(node, self._inputs, config, companions, live, lane.logger, no_cameras)
         self._opened.callback(self._watch.close)
-        lane.outputs.open()
+        self._outlet.open()
 
     def unsubscribe(self) -> None:
         """Let no further image in."""
@@ -71,13 +73,13 @@ class Stream:
 
     def finish(self, timeout_s: float) -> None:
         """Let nothing further out, and say that there are no faces any more; wait until readers have it."""
-        self._is_finished = True
-        self._lane.outputs.publish_none(self._tally.skipped, timeout_s)
+        self._outlet.close(self._tally.skipped, timeout_s)
 
     def abort(self) -> None:
         """Leave nothing behind, however far :meth:`open` came."""
-        self.unsubscribe()
-        self.finish(timeout_s=0.0)
+        with ExitStack() as left:
+            left.callback(self.finish, timeout_s=0.0)
+            left.callback(self.unsubscribe)
 
     def _on_image(self, message: ImageMessage) -> None:
         self._watch.image_arrived(message)
@@ -98,19 +100,23 @@ class Stream:
 
     def _process(self, frame: Frame) -> None:
         result = self._processor.process(frame, self._tally.skipped)
-        if self._is_finished:
+        if self._outlet.is_closed:
             return
         if result is None:
             self._tally.add_dropped()
             return
+        with suppress(GateClosedError):
+            self._publish(frame, result)
+
+    def _publish(self, frame: Frame, result: Result) -> None:
         with self._lane.timer.stage("publish"):
-            self._lane.outputs.publish(result)
+            self._outlet.publish(result)
         disagreeing = sum(face.pose is not None and face.pose.scale_disagrees for face in result.faces)
         latency_ms = 1e3 * (self._lane.timer.now_s() - frame.arrived_s)
         self._tally.add_frame(len(result.faces), latency_ms, disagreeing, self._lane.timer.stages_ms)
-        if self._lane.outputs.is_watched:
+        if self._outlet.is_watched:
             self._put_view(result)
 
     def _show(self, result: Result) -> None:
-        if not self._is_finished:
-            self._lane.outputs.show(result)
+        with suppress(GateClosedError):
+            self._outlet.show(result)

@@ -27,7 +27,7 @@ ACKNOWLEDGED_S = 0.5
 
 
 class StuckError(Exception):
-    """The work on an image does not end."""
+    """The work on an image, or the drawing of one, does not end."""
 
 
 class Streams:
@@ -77,24 +77,36 @@ class Streams:
         """Unsubscribe, finish the images at hand, say that there are no faces any more, and forget the tracks.
 
         Raises:
-            StuckError: an image is not finished after ``CLOSE_S``; what comes of it later is thrown away.
+            StuckError: an image is not finished or not drawn after ``CLOSE_S``; what comes of it later goes nowhere.
         """
         self._targets.close()
         for stream in self._streams:
             stream.unsubscribe()
-        stuck = self._images.close(CLOSE_S)
-        self._views.close(CLOSE_S)
-        held_up = [(self._lanes[number], self._streams[number].images.busy_s) for number in stuck]
-        for lane, stream in zip(self._lanes, self._streams, strict=True):
-            stream.finish(ACKNOWLEDGED_S / len(self._streams))
-            lane.ready[0].reset()
+        try:
+            self._finish_work()
+        finally:
+            for lane, stream in zip(self._lanes, self._streams, strict=True):
+                stream.finish(ACKNOWLEDGED_S / len(self._streams))
+                lane.ready[0].reset()
+
+    def _finish_work(self) -> None:
+        """Wait for the images and views at hand.
+
+        Raises:
+            StuckError: some do not end.
+        """
+        of_images, of_views = self._images.close(CLOSE_S), self._views.close(CLOSE_S)
+        held_up = [
+            *((number, "work on", self._streams[number].images.busy_s) for number in of_images),
+            *((number, "drawing of", self._streams[number].views.busy_s) for number in of_views),
+        ]
         if held_up:
             raise StuckError(
                 "; ".join(
-                    lane.camera.title(
-                        f"the work on one image has taken {busy_s:.1f} s and does not end; it is abandoned"
+                    self._lanes[number].camera.title(
+                        f"the {what} one image has taken {busy_s:.1f} s and does not end; it is abandoned"
                     )
-                    for lane, busy_s in held_up
+                    for number, what, busy_s in held_up
                 )
             )
 

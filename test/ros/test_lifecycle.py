@@ -129,7 +129,7 @@ def test_a_new_activation_counts_from_zero_and_knows_no_tracks(rig):
 
 
 @pytest.mark.parametrize(
-    "step", ["inputs.depth_topic", "stream.InputWatch", "target.Target.listen", "outputs.Outputs.open"]
+    "step", ["inputs.depth_topic", "stream.InputWatch", "target.Target.listen", "outlet.Outlet.open"]
 )
 def test_an_activation_that_fails_half_way_leaves_nothing_behind(rig, monkeypatch, capfd, step):
     def broken(*_):

@@ -10,6 +10,7 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed here: make setup")
 pytest.importorskip("facemesh_ros.msg", reason="the messages are not built: make setup")
 
 from diagnostic_msgs.msg import DiagnosticArray
+from held import Held
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
@@ -154,7 +155,7 @@ def test_the_topology_is_there_once(cameras, rig):
 def test_the_frames_of_each_camera_have_names_of_their_own(cameras, rig, prefix):
     fixed_qos = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
     tf, fixed = rig.collect(TFMessage, "/tf"), rig.collect(TFMessage, "/tf_static", fixed_qos)
-    rig.until(lambda: all(lane.outputs._tf.get_subscription_count() for lane in cameras.node._lanes), "a reader of TF")
+    rig.until(lambda: all(lane.outputs.tf.get_subscription_count() for lane in cameras.node._lanes), "a reader of TF")
     for name in NAMES:
         cameras.meshers[name].faces = (placed(a_face()),)
         cameras.images[name].publish(image_message(1.0, frame_id=f"{name}_optical"))
@@ -178,10 +179,8 @@ def test_markers_and_points_are_under_the_cameras_name(cameras, rig):
         for name in NAMES
         for kind, message in (("markers", MarkerArray), ("points", PointCloud2))
     }
-    scenes = [lane.outputs._scene for lane in cameras.node._lanes]
-    rig.until(
-        lambda: all(p.get_subscription_count() for scene in scenes for p in (scene._markers, scene._points)), "viewers"
-    )
+    outputs = [lane.outputs for lane in cameras.node._lanes]
+    rig.until(lambda: all(p.get_subscription_count() for one in outputs for p in (one.markers, one.points)), "viewers")
     cameras.meshers["left"].faces = (replace(face, points_m=np.ones((468, 3), np.float32)),)
     cameras.send("left", 1.0)
     rig.until(lambda: shown["left", "markers"] and shown["left", "points"], "what there is to see")
@@ -446,27 +445,26 @@ def test_pictures_that_take_long_hold_up_no_faces_and_the_newest_is_shown(camera
     assert stamps(shown)[0] == 1.0 and stamps(shown) == sorted(stamps(shown))
 
 
-def test_nothing_follows_the_word_that_there_are_no_faces_any_more(cameras, rig, monkeypatch):
-    """A picture that is being drawn when the node is deactivated goes out before it, or not at all."""
+def test_a_camera_whose_picture_does_not_end_is_named_and_the_others_end_well(cameras, rig, monkeypatch, capfd):
     monkeypatch.setattr("facemesh_ros.ros.streams.CLOSE_S", 0.0)
-    drawing, may_draw, draw = threading.Event(), threading.Event(), pictures.draw_faces
-
-    def slow(*arguments, **options):
-        drawing.set()
-        assert may_draw.wait(DEADLINE_S)
-        return draw(*arguments, **options)
-
-    monkeypatch.setattr(pictures, "draw_faces", slow)
-    shown = rig.collect(Image, f"{NODE}/front/debug_image")
-    cameras.send("front", 1.0)
-    rig.until(drawing.is_set, "the picture to be drawn")
-    streams = cameras.node._streams
-    cameras.node.trigger_deactivate()
-    may_draw.set()
-    for thread in streams._views._threads:
-        thread.join(DEADLINE_S)
-    rig.until(lambda: len(cameras.arrays["front"]) == 2, "an empty array")
+    shown, held, streams = (
+        rig.collect(Image, f"{NODE}/left/debug_image"),
+        Held(monkeypatch, "pictures.draw_faces"),
+        cameras.node._streams,
+    )
+    for name in ("front", "left"):
+        cameras.send(name, 1.0)
+        cameras.shows(name, 1.0)
+    rig.until(held.has_begun, "the picture to be drawn")
+    assert cameras.node.trigger_deactivate() == TransitionCallbackReturn.ERROR
+    said = capfd.readouterr().err
+    assert "left: the drawing of one image has taken" in said and "front: the drawing" not in said
+    held.let_go(streams)
+    for name in ("front", "left"):
+        rig.until(lambda name=name: len(cameras.arrays[name]) == 2, "an empty array")
+        assert cameras.arrays[name][1].faces == []
     assert shown == []
+    assert [cameras.meshers[name].resets for name in NAMES] == [1, 1, 1]
 
 
 def test_the_view_at_hand_goes_out_before_the_word_that_there_are_no_faces_any_more(cameras, rig, monkeypatch):
@@ -480,10 +478,10 @@ def test_the_view_at_hand_goes_out_before_the_word_that_there_are_no_faces_any_m
     monkeypatch.setattr(pictures, "draw_faces", slow)
     rig.collect(Image, f"{NODE}/front/debug_image")
     outputs, views = cameras.lanes["front"].outputs, cameras.node._streams._views
-    (topic,), close = outputs._pictures._topics, views.close
-    outputs._faces.publish = lambda message: order.append(f"{len(message.faces)} faces")
+    (topic,), close = outputs.pictures._topics, views.close
+    outputs.faces.publish = lambda message: order.append(f"{len(message.faces)} faces")
     topic._raw.publish = lambda _: order.append("picture")
-    views.close = lambda timeout_s: (threading.Timer(0.2, may_draw.set).start(), close(timeout_s))
+    views.close = lambda timeout_s: (threading.Timer(0.2, may_draw.set).start(), close(timeout_s))[1]
     cameras.send("front", 1.0)
     rig.until(drawing.is_set, "the picture to be drawn")
     assert cameras.node.trigger_deactivate() == TransitionCallbackReturn.SUCCESS

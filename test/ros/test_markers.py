@@ -159,24 +159,6 @@ def test_a_mesh_without_irises_has_no_marker_of_them():
     assert set(KINDS) - set(first(a_face(count=468))) == {"irises"}
 
 
-def test_nothing_is_said_of_an_image_whose_frame_has_no_name():
-    markers = FaceMarkers()
-    assert markers.message(result_of(a_face(), frame_id=""), True) is None
-    assert actions(read(markers.message(result_of(a_face()), True)))[0] == ("delete all", "", 0)
-
-
-def test_an_image_whose_frame_has_no_name_takes_back_what_was_shown_once():
-    markers, shown = FaceMarkers(), result_of(a_face(), seconds=2.5)
-    markers.message(shown, True)
-    (marker,) = read(markers.message(result_of(a_face(), seconds=3.0, frame_id=""), True))
-    assert (marker.action, marker.header) == (Marker.DELETEALL, shown.array.header)
-    assert markers.message(result_of(a_face(), seconds=3.5, frame_id=""), True) is None
-    assert actions(read(markers.message(result_of(a_face()), True)))[:2] == [
-        ("delete all", "", 0),
-        ("add", "surface", 1),
-    ]
-
-
 @pytest.mark.parametrize("failing", [1, 2])
 def test_when_the_markers_of_a_face_cannot_be_made_the_next_message_tells_all(monkeypatch, failing):
     """A face left and another came in the image that failed: both are told with the next."""

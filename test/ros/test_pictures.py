@@ -66,7 +66,7 @@ def test_the_compressed_image_alone_is_made_for_its_subscriber(rig, drawings):
     node = rig.node({"input.reliability": "reliable"})
     images, compressed = rig.publisher(Image, "/image", RELIABLE), rig.collect(CompressedImage, COMPRESSED)
     sent = []
-    (topic,) = node._lanes[0].outputs._pictures._topics
+    (topic,) = node._lanes[0].outputs.pictures._topics
     topic._raw.publish = sent.append
     images.publish(image_message(1.0))
     rig.until(lambda: compressed, "the compressed image")

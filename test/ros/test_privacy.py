@@ -8,11 +8,13 @@ import pytest
 pytest.importorskip("rclpy", reason="ROS 2 is not installed here: make setup")
 pytest.importorskip("facemesh_ros.msg", reason="the messages are not built: make setup")
 
+from held import Held
 from rclpy.parameter import Parameter
-from rig import RELIABLE, a_face, image_message
+from rig import RELIABLE, FakeMesher, a_face, image_message, placed
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from std_srvs.srv import SetBool
+from visualization_msgs.msg import MarkerArray
 
 from facemesh_ros.anonymous import covered, face_hulls
 from facemesh_ros.config import Config
@@ -128,6 +130,37 @@ def test_a_subscriber_that_stays_gets_no_image_after_the_change_to_numbers(rig):
     images.publish(image_message(3.0))
     rig.until(lambda: len(arrays) == 2, "the faces after: all of the image before is out")
     assert shown == []
+
+
+@pytest.mark.parametrize("mode", ["numbers", "blur"])
+@pytest.mark.parametrize("work", ["markers.Shape.of", "pictures.draw_faces"])
+def test_what_was_begun_under_another_mode_goes_nowhere(rig, monkeypatch, mode, work):
+    """It outlives clean-up and the start under the new mode."""
+    monkeypatch.setattr("facemesh_ros.ros.streams.CLOSE_S", 0.0)
+    metric_face = replace(placed(a_face()), points_m=np.ones((468, 3), np.float32))
+
+    class Mesher(FakeMesher):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            self.faces = (metric_face,)
+
+    node = rig.node({"privacy.mode": "off", "input.reliability": "reliable"}, Mesher)
+    images, shown = rig.publisher(Image, CAMERA, RELIABLE), rig.collect(Image, DEBUG)
+    rig.collect(MarkerArray, f"/{NAME}/markers")
+    held, streams = Held(monkeypatch, work), node._streams
+    images.publish(image_message(1.0))
+    rig.until(held.has_begun, "the work")
+    node.trigger_deactivate()
+    (taken,) = node.set_parameters([Parameter("privacy.mode", value=mode)])
+    assert taken.successful
+    assert node.start()
+    markers = rig.collect(MarkerArray, f"/{NAME}/markers")
+    held.let_go(streams)
+    rig.publisher(Image, CAMERA, RELIABLE).publish(image_message(2.0))
+    rig.until(lambda: markers and (shown or mode == "numbers"), "what the new mode shows")
+    assert {marker.header.stamp.sec for message in markers for marker in message.markers} == {2}
+    assert [len(marker.colors) for message in markers for marker in message.markers if marker.ns == "surface"] == [0]
+    assert [image.header.stamp.sec for image in shown] == ([2] if mode == "blur" else [])
 
 
 def wide_face():

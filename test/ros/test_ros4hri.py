@@ -13,8 +13,10 @@ pytest.importorskip("facemesh_ros.msg", reason="the messages are not built: make
 
 from rig import a_face, image_message
 
+from facemesh_ros import rep155
 from facemesh_ros.ros.crowd import Crowd
-from facemesh_ros.ros.ros4hri import Ros4HriBridge
+from facemesh_ros.ros.gate import Gate, GateClosedError
+from facemesh_ros.ros.ros4hri import FACES, Ros4HriBridge
 from facemesh_ros.types import Gaze
 
 pytestmark = pytest.mark.ros
@@ -101,6 +103,36 @@ def test_without_hri_msgs_it_says_so_and_publishes_nothing(monkeypatch):
     bridge.close()
     assert (node.present, node.past, bridge.is_open, len(said)) == ({}, {}, False, 1)
     assert "hri-msgs" in said[0]
+
+
+@pytest.mark.parametrize("work", ["region", "landmarks", "cropped", "aligned"])
+def test_what_is_still_being_made_when_the_stream_ends_goes_nowhere(hri_msgs, monkeypatch, work):
+    node, gate, real = Node(), Gate(), getattr(rep155, work)
+    bridge = opened(node)
+
+    def outlives(*arguments):
+        gate.close()
+        bridge.close()
+        return real(*arguments)
+
+    monkeypatch.setattr(rep155, work, outlives)
+    with pytest.raises(GateClosedError):
+        bridge.publish(faces(1), header(), PICTURE, gate)
+    kind = "roi" if work == "region" else work
+    (publisher,) = (one for topic, one in node.past.items() if topic.endswith(kind))
+    assert publisher.sent == []
+    assert node.present == {}
+
+
+def test_a_stream_that_has_ended_does_not_meddle_with_the_next(hri_msgs):
+    node, gate = Node(), Gate()
+    bridge = opened(node)
+    gate.close()
+    bridge.close()
+    bridge.open(True, True)
+    with pytest.raises(GateClosedError):
+        bridge.publish(faces(1), header(), PICTURE, gate)
+    assert node.present[f"{FACES}/tracked"].sent == []
 
 
 def test_it_is_silent_where_it_is_not_wanted(hri_msgs):

@@ -58,9 +58,7 @@ def shown(rig, request):
 
 def test_a_viewer_gets_what_is_there_and_is_told_what_leaves(rig, shown):
     markers = rig.collect(MarkerArray, MARKERS)
-    rig.until(
-        lambda: rig.nodes[0]._lanes[0].outputs._scene._markers.get_subscription_count(), "the node to see the viewer"
-    )
+    rig.until(lambda: rig.nodes[0]._lanes[0].outputs.markers.get_subscription_count(), "the node to see the viewer")
     shown(metric(1), metric(2))
     shown(metric(2))
     shown()
@@ -74,8 +72,8 @@ def test_a_viewer_gets_what_is_there_and_is_told_what_leaves(rig, shown):
 
 def test_all_is_taken_back_when_the_node_is_deactivated(rig, shown):
     markers, clouds = rig.collect(MarkerArray, MARKERS), rig.collect(PointCloud2, POINTS)
-    outputs = rig.nodes[0]._lanes[0].outputs._scene
-    rig.until(lambda: outputs._markers.get_subscription_count() and outputs._points.get_subscription_count(), "viewers")
+    outputs = rig.nodes[0]._lanes[0].outputs
+    rig.until(lambda: outputs.markers.get_subscription_count() and outputs.points.get_subscription_count(), "viewers")
     shown(metric())
     rig.nodes[0].trigger_deactivate()
     rig.until(lambda: len(markers) == 2 and len(clouds) == 2, "the last messages")
@@ -86,8 +84,8 @@ def test_all_is_taken_back_when_the_node_is_deactivated(rig, shown):
 
 def test_all_is_taken_back_in_its_frame_when_images_come_in_one_without_a_name(rig, shown):
     markers, clouds = rig.collect(MarkerArray, MARKERS), rig.collect(PointCloud2, POINTS)
-    outputs = rig.nodes[0]._lanes[0].outputs._scene
-    rig.until(lambda: outputs._markers.get_subscription_count() and outputs._points.get_subscription_count(), "viewers")
+    outputs = rig.nodes[0]._lanes[0].outputs
+    rig.until(lambda: outputs.markers.get_subscription_count() and outputs.points.get_subscription_count(), "viewers")
     shown(metric())
     shown(metric(), frame_id="")
     shown(metric(), frame_id="")
@@ -101,11 +99,18 @@ def test_all_is_taken_back_in_its_frame_when_images_come_in_one_without_a_name(r
     assert told == [(frame, 1, 468), (frame, 1, 0), ("", 2, 468), ("", 3, 468), (frame, 4, 468)]
 
 
+def test_no_markers_are_sent_before_the_first_image_whose_frame_has_a_name(rig, shown):
+    markers, node = rig.collect(MarkerArray, MARKERS), rig.nodes[0]
+    rig.until(lambda: node._lanes[0].outputs.markers.get_subscription_count(), "the node to see the viewer")
+    shown(metric(), frame_id="")
+    shown(metric())
+    rig.until(lambda: markers, "markers")
+    assert [actions(message) for message in markers] == [{(Marker.DELETEALL, 0), (Marker.ADD, 1)}]
+
+
 def test_a_new_stream_begins_with_the_deletion_of_all(rig, shown):
     markers = rig.collect(MarkerArray, MARKERS)
-    rig.until(
-        lambda: rig.nodes[0]._lanes[0].outputs._scene._markers.get_subscription_count(), "the node to see the viewer"
-    )
+    rig.until(lambda: rig.nodes[0]._lanes[0].outputs.markers.get_subscription_count(), "the node to see the viewer")
     shown(metric())
     for data in (False, True):
         assert rig.call(SetBool, "/facemesh_node/enable", SetBool.Request(data=data)).success
@@ -126,7 +131,7 @@ def test_nothing_is_made_while_nobody_listens(rig, shown):
 
 def test_markers_can_be_switched_off_while_running(rig, shown):
     markers, node = rig.collect(MarkerArray, MARKERS), rig.nodes[0]
-    rig.until(lambda: node._lanes[0].outputs._scene._markers.get_subscription_count(), "the node to see the viewer")
+    rig.until(lambda: node._lanes[0].outputs.markers.get_subscription_count(), "the node to see the viewer")
     shown(metric())
     assert node.set_parameters([Parameter("markers.enabled", value=False)])[0].successful
     shown(metric())
@@ -140,7 +145,7 @@ def test_markers_can_be_switched_off_while_running(rig, shown):
 
 def test_the_surface_can_be_made_plain_while_running(rig, shown):
     markers, node = rig.collect(MarkerArray, MARKERS), rig.nodes[0]
-    rig.until(lambda: node._lanes[0].outputs._scene._markers.get_subscription_count(), "the node to see the viewer")
+    rig.until(lambda: node._lanes[0].outputs.markers.get_subscription_count(), "the node to see the viewer")
     shown(metric())
     assert node.set_parameters([Parameter("markers.surface", value="plain")])[0].successful
     shown(metric())
@@ -152,9 +157,7 @@ def test_the_surface_can_be_made_plain_while_running(rig, shown):
 @pytest.mark.parametrize("shown", [{"privacy.mode": "numbers"}, {"privacy.mode": "blur"}], indirect=True)
 def test_where_pixels_must_not_leave_the_surface_is_plain(rig, shown):
     markers = rig.collect(MarkerArray, MARKERS)
-    rig.until(
-        lambda: rig.nodes[0]._lanes[0].outputs._scene._markers.get_subscription_count(), "the node to see the viewer"
-    )
+    rig.until(lambda: rig.nodes[0]._lanes[0].outputs.markers.get_subscription_count(), "the node to see the viewer")
     shown(metric())
     rig.until(lambda: markers, "markers")
     assert [len(m.colors) for m in markers[0].markers if m.ns == "surface"] == [0]
@@ -175,7 +178,7 @@ def test_message_tf_markers_and_points_of_a_real_face_agree(rig, networks, face_
     arrays, tf = rig.faces(), rig.collect(TFMessage, "/tf")
     markers, clouds = rig.collect(MarkerArray, MARKERS), rig.collect(PointCloud2, POINTS)
     outputs = node._lanes[0].outputs
-    publishers = (outputs._tf, outputs._scene._markers, outputs._scene._points)
+    publishers = (outputs.tf, outputs.markers, outputs.points)
     rig.until(
         lambda: all(publisher.get_subscription_count() for publisher in publishers), "the node to see its readers"
     )

@@ -28,7 +28,7 @@ def test_the_frames_of_two_nodes_have_names_of_their_own(rig):
         images[side] = rig.publisher(Image, f"/{side}/image", RELIABLE)
     tf = rig.collect(TFMessage, "/tf")
     rig.until(lambda: rig.tester.count_publishers("/tf") == 2, "both nodes")
-    rig.until(lambda: all(node._lanes[0].outputs._tf.get_subscription_count() for node in rig.nodes), "a reader of TF")
+    rig.until(lambda: all(node._lanes[0].outputs.tf.get_subscription_count() for node in rig.nodes), "a reader of TF")
     for side in SIDES:
         images[side].publish(image_message(1.0, frame_id=f"{side}_optical"))
     rig.until(lambda: len(tf) == 2, "TF of both")
