@@ -76,18 +76,19 @@ class Streams:
     def close(self) -> None:
         """Unsubscribe, finish the images at hand, say that there are no faces any more, and forget the tracks.
 
+        All of that is done for every camera, whatever is raised by one.
+
         Raises:
             StuckError: an image is not finished or not drawn after ``CLOSE_S``; what comes of it later goes nowhere.
         """
-        self._targets.close()
-        for stream in self._streams:
-            stream.unsubscribe()
-        try:
-            self._finish_work()
-        finally:
+        with ExitStack() as steps:  # the last that is added is the first that is done
             for lane, stream in zip(self._lanes, self._streams, strict=True):
-                stream.finish(ACKNOWLEDGED_S / len(self._streams))
-                lane.ready[0].reset()
+                steps.callback(lane.ready[0].reset)
+                steps.callback(stream.finish, ACKNOWLEDGED_S / len(self._streams))
+            steps.callback(self._finish_work)
+            for stream in self._streams:
+                steps.callback(stream.unsubscribe)
+            steps.callback(self._targets.close)
 
     def _finish_work(self) -> None:
         """Wait for the images and views at hand.

@@ -2,6 +2,7 @@
 
 import threading
 from dataclasses import replace
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -465,6 +466,33 @@ def test_a_camera_whose_picture_does_not_end_is_named_and_the_others_end_well(ca
         assert cameras.arrays[name][1].faces == []
     assert shown == []
     assert [cameras.meshers[name].resets for name in NAMES] == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    "step", ["stream.Stream.unsubscribe", "stream.Stream.finish", "outlet.Outlet._take_faces_back"]
+)
+def test_every_camera_has_its_last_word_whatever_is_raised_by_another(cameras, rig, monkeypatch, capfd, step):
+    module, kind, name = step.split(".")
+    owner = getattr(import_module(f"facemesh_ros.ros.{module}"), kind)
+    real, failed = getattr(owner, name), []
+
+    def fails_once(self, *arguments, **options):
+        if not failed:
+            failed.append(self)
+            raise ZeroDivisionError("a bug")
+        return real(self, *arguments, **options)
+
+    for camera in NAMES:
+        cameras.send(camera, 1.0)
+        cameras.shows(camera, 1.0)
+    monkeypatch.setattr(owner, name, fails_once)
+    assert cameras.node.trigger_deactivate() == TransitionCallbackReturn.ERROR
+    assert "ZeroDivisionError: a bug" in capfd.readouterr().err
+    told = NAMES if name == "unsubscribe" else NAMES[:-1]  # the last camera's word is the first
+    for camera in told:
+        rig.until(lambda camera=camera: len(cameras.arrays[camera]) == 2, "an empty array")
+        assert cameras.arrays[camera][1].faces == []
+    assert [cameras.meshers[camera].resets for camera in NAMES] == [1, 1, 1]
 
 
 def test_the_view_at_hand_goes_out_before_the_word_that_there_are_no_faces_any_more(cameras, rig, monkeypatch):
