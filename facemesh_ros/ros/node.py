@@ -35,11 +35,11 @@ from facemesh_ros.ros.lane import Lane
 from facemesh_ros.ros.library_log import library_log
 from facemesh_ros.ros.params import Parameters
 from facemesh_ros.ros.pictures import limits_of_blur
-from facemesh_ros.ros.streams import Streams, StuckError
+from facemesh_ros.ros.streams import Streams
 from facemesh_ros.ros.target import Target
 from facemesh_ros.ros.topology import TopologyTopic
 from facemesh_ros.ros.transforms import frames_of
-from facemesh_ros.ros.transitions import transition
+from facemesh_ros.ros.transitions import log_failure, transition
 
 NAME = "facemesh_node"
 RESET = "reset_tracks"
@@ -200,7 +200,7 @@ class FaceMeshNode(LifecycleNode):
         return {lane.camera.output(RESET): [lane] for lane in self._lanes} | {f"~/{RESET}": self._lanes}
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
-        """Subscribe or unsubscribe, without a change of the lifecycle's state."""
+        """Subscribe or unsubscribe, without a change of the lifecycle's state; what fails can be tried again."""
         if not self._is_active:
             response.message = "the node is not active: activate it first"
             return response
@@ -209,8 +209,8 @@ class FaceMeshNode(LifecycleNode):
                 self._open_streams()
             elif not request.data:
                 self._close_streams()
-        except StuckError as error:
-            response.message = str(error)
+        except Exception as error:  # it would stop the executor
+            response.message = log_failure(self.get_logger(), "enable" if request.data else "disable", error)
             return response
         response.success = True
         response.message = "enabled" if request.data else "disabled"

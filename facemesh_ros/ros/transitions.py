@@ -1,4 +1,4 @@
-"""Steps of a lifecycle node that may fail."""
+"""Steps of a lifecycle node that may fail, and what is said when they do."""
 
 from __future__ import annotations
 
@@ -23,15 +23,25 @@ def transition(step: Step) -> Callable[[Any, LifecycleState], TransitionCallback
     def callback(node: Any, state: LifecycleState) -> TransitionCallbackReturn:
         try:
             step(node, state)
-        except FaceMeshError as error:
-            node.get_logger().error(f"cannot {name}: {error}")
-            return TransitionCallbackReturn.FAILURE
-        except StuckError as error:
-            node.get_logger().error(f"{name}: {error}")
-            return TransitionCallbackReturn.ERROR
-        except Exception:
-            node.get_logger().fatal(f"cannot {name}, because of an error in this node:\n{traceback.format_exc()}")
-            return TransitionCallbackReturn.ERROR
+        except Exception as error:
+            log_failure(node.get_logger(), name, error)
+            is_foreseen = isinstance(error, FaceMeshError)
+            return TransitionCallbackReturn.FAILURE if is_foreseen else TransitionCallbackReturn.ERROR
         return TransitionCallbackReturn.SUCCESS
 
     return callback
+
+
+def log_failure(logger: Any, what: str, error: Exception) -> str:
+    """Log that something failed, an error that nobody has foreseen with its traceback; return it without."""
+    if isinstance(error, FaceMeshError):
+        said = f"cannot {what}: {error}"
+        logger.error(said)
+    elif isinstance(error, StuckError):
+        said = f"{what}: {error}"
+        logger.error(said)
+    else:
+        said = f"cannot {what}, because of an error in this node"
+        logger.fatal(f"{said}:\n{''.join(traceback.format_exception(error))}")
+        said = f"{said}, which its log has: {type(error).__name__}: {error}"
+    return said

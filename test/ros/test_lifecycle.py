@@ -11,7 +11,7 @@ from rig import DEADLINE_S, RELIABLE, image_message
 from sensor_msgs.msg import Image
 from std_srvs.srv import SetBool
 
-from facemesh_ros.errors import ModelError
+from facemesh_ros.errors import ConfigError, ModelError
 from facemesh_ros.ros.convert import stamp_seconds
 
 pytestmark = pytest.mark.ros
@@ -192,6 +192,33 @@ def test_disabling_a_node_that_is_stuck_is_answered(rig, monkeypatch):
     assert not answer.success
     assert "does not end" in answer.message
     rig.mesher.may_work.set()
+
+
+@pytest.mark.parametrize("error", [ConfigError("qos is none"), ZeroDivisionError("a bug")], ids=["foreseen", "a bug"])
+@pytest.mark.parametrize("step", ["stream.Inputs", "outlet.Outlet.open", "outlet.Outlet.close"])
+def test_enabling_that_fails_is_answered_and_can_be_done_again(rig, monkeypatch, capfd, step, error):
+    """Where the last word fails, it is disabling that does."""
+
+    def broken(*_, **__):
+        raise error
+
+    rig.node({"input.reliability": "reliable"})
+    arrays, images = rig.faces(), rig.publisher(Image, "/image", RELIABLE)
+    fails = not step.endswith("close")
+    if fails:
+        assert rig.call(SetBool, "/facemesh_node/enable", SetBool.Request(data=False)).success
+    monkeypatch.setattr(f"facemesh_ros.ros.{step}", broken)
+    answer = rig.call(SetBool, "/facemesh_node/enable", SetBool.Request(data=fails))
+    assert not answer.success
+    assert answer.message.startswith("cannot enable" if fails else "cannot disable") and str(error) in answer.message
+    assert str(error) in capfd.readouterr().err
+    assert rig.nodes[0]._state() == "disabled"
+    assert rig.tester.count_subscribers("/image") == 0
+    monkeypatch.undo()
+    assert rig.call(SetBool, "/facemesh_node/enable", SetBool.Request(data=True)).success
+    rig.tester.destroy_publisher(images)
+    rig.publisher(Image, "/image", RELIABLE).publish(image_message(1.0))
+    rig.until(lambda: arrays, "faces")
 
 
 def test_a_node_that_is_destroyed_takes_its_worker_along(rig):
