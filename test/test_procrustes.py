@@ -44,6 +44,34 @@ def test_pairs_say_which_points_correspond():
     assert found.points == pytest.approx(FACE[order], abs=1e-12)
 
 
+def squashed(axes, seed):
+    """Return 20 random points that are flat in the axes whose factor is 0, turned anyhow."""
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(20, 3)) * axes @ Rotation.random(random_state=seed).as_matrix()
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize(
+    "axes",
+    [(1, 1, 1), (1, 0.5, 0.01), (1, 1e-3, 1e-3), (1, 1, 0), (1, 0, 0)],
+    ids=["full", "3", "thin", "flat", "line"],
+)
+@pytest.mark.parametrize("mirrored", [1.0, -1.0])
+def test_no_rotation_fits_better_than_that_of_the_singular_values(seed, axes, mirrored):
+    template, noise = squashed(axes, seed), 0.01 * np.random.default_rng(seed + 1).normal(size=(20, 3)) * axes
+    shape = (template * [1.0, 1.0, mirrored] + noise) @ Rotation.random(random_state=seed + 2).as_matrix().T
+    left, singular, right = np.linalg.svd((shape - shape.mean(axis=0)).T @ (template - template.mean(axis=0)))
+    singular[2] *= np.sign(np.linalg.det(left @ right))
+    spread, extent = ((shape - shape.mean(axis=0)) ** 2).sum(), ((template - template.mean(axis=0)) ** 2).sum()
+    found = aligned(template, shape)
+    assert found.scale == pytest.approx(spread / singular.sum(), rel=1e-6)
+    least = np.sqrt(max(extent - singular.sum() ** 2 / spread, 0.0) / 20)
+    assert found.misfit == pytest.approx(least, abs=1e-5 * np.sqrt(extent))
+    assert np.sqrt(((found.points - template) ** 2).sum(axis=1).mean()) == pytest.approx(least, abs=1e-6)
+    assert found.rotation @ found.rotation.T == pytest.approx(np.eye(3), abs=1e-9)
+    assert np.linalg.det(found.rotation) == pytest.approx(1.0)
+
+
 def test_points_in_one_place_do_not_divide_by_zero():
     assert np.isfinite(aligned(FACE, np.zeros((468, 3))).misfit)
 
