@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 import cv2
 import numpy as np
 
-from facemesh_ros.checks import all_finite
+from facemesh_ros.errors import InputError
 from facemesh_ros.exposure import exposed
 from facemesh_ros.picture import AnyImage, Picture
 from facemesh_ros.session import Session
@@ -95,11 +95,14 @@ class MeshNet:
 
 
 def _placed(windows: Sequence[Window], points: Float32, logits: Float32) -> tuple[Mesh | None, ...]:
-    in_image = [uncrop(one, window) for one, window in zip(points, windows, strict=True)]
-    return tuple(
-        Mesh(placed, presence(logit)) if all_finite(placed) and not math.isnan(logit) else None
-        for placed, logit in zip(in_image, logits.tolist(), strict=True)
-    )
+    return tuple(map(_mesh, windows, points, logits.tolist()))
+
+
+def _mesh(window: Window, points: Float32, logit: float) -> Mesh | None:
+    try:
+        return Mesh(uncrop(points, window), presence(logit))
+    except InputError:  # not all of it is finite
+        return None
 
 
 def crop(image: AnyImage, window: Window, out: UInt8 | None = None) -> UInt8:
@@ -117,4 +120,4 @@ def uncrop(points: Float32, window: Window) -> Float32:
 
 def presence(logit: float) -> float:
     """Return the logistic function of the network's face flag, 0..1, without overflow."""
-    return float(0.5 * (1.0 + np.tanh(0.5 * logit)))
+    return 0.5 * (1.0 + math.tanh(0.5 * logit))
