@@ -3,7 +3,8 @@
 Started by its path in the environment of the side it is for; needs numpy, and there mediapipe or facemesh_ros. Over
 stdin come requests, a line of JSON each, over stdout goes an answer to each:
 
-    {"do": "open", "kind": "mesh" | "short" | "full", "points": 478, "allowed": 4, "film": "x.npy"}   → {"version": ...}
+    {"do": "open", "kind": "mesh" | "short" | "full", "points": 478, "allowed": 4, "film": "x.npy",
+     "intra_op_threads": 2, which only we have}   → {"version": ...}
     {"do": "run", "frames": 30}   → {"wall_ms": [...], "cpu_ms": [...], "faces": [...], "rss_mb": 93.0}
     either may be answered by {"error": "..."}; the end of stdin ends the worker.
 
@@ -25,15 +26,23 @@ RATE_HZ = 30.0
 
 
 class Ours:
-    """FaceMesher, or its detector alone, everything at its defaults."""
+    """FaceMesher, or its detector alone, everything else at its defaults."""
 
-    def __init__(self, kind: str, points: int, allowed: int, size_wh: tuple[int, int]) -> None:
+    def __init__(
+        self, kind: str, points: int, allowed: int, size_wh: tuple[int, int], intra_op_threads: int = 1
+    ) -> None:
         from facemesh_ros import Config, FaceMesher
         from facemesh_ros.detector import Detector
         from facemesh_ros.networks import Networks
         from facemesh_ros.views import whole
 
-        settings = {"max_faces": allowed, "mesh.network": {468: "mesh", 478: "attention"}[points], "device": "cpu"}
+        network = {468: "mesh", 478: "attention"}[points]
+        settings = {
+            "max_faces": allowed,
+            "mesh.network": network,
+            "intra_op_threads": intra_op_threads,
+            "device": "cpu",
+        }
         if kind == "mesh":
             self._mesher = FaceMesher(Config.from_dotted(settings))
             self.process = self._landmarks
@@ -95,10 +104,10 @@ SIDES = {"ours": Ours, "peer": MediaPipe}
 class Run:
     """A subject and the film that it is shown, there and back so that nothing jumps."""
 
-    def __init__(self, side: str, kind: str, points: int, allowed: int, film: str) -> None:
+    def __init__(self, side: str, kind: str, points: int, allowed: int, film: str, **settings: int) -> None:
         self._images = np.load(film, mmap_mode="r")
         height, width = self._images.shape[1:3]
-        self._subject = SIDES[side](kind, points, allowed, (width, height))
+        self._subject = SIDES[side](kind, points, allowed, (width, height), **settings)
         self._buffer = np.empty((height, width, 3), np.uint8)
         self._file = os.open(film, os.O_RDONLY)
         self._index = 0

@@ -105,7 +105,7 @@ def bounds_text() -> str:
     rows = []
     for row in read("library")["rows"]:
         case = row["case"]
-        if row["target"] is None:
+        if row["target"] is None or case["intra_op"] > 1:
             continue
         by_points = NETWORKS[case["kind"]]
         network = networks[by_points if isinstance(by_points, str) else by_points[case["points"]]]
