@@ -232,8 +232,8 @@ class Config(Section):
     )
     threads: int = tunable(
         0,
-        "On a CPU, the faces of an image are meshed by so many threads; 0 is one a core, up to 4. More finish a crowd "
-        "sooner for the same CPU time; one face is meshed by one.",
+        "On a CPU, so many threads mesh the faces of an image, and look through the detector's views of it; 0 is one a "
+        "core, up to 4. More finish a crowd sooner for the same CPU time; one face is meshed by one.",
         bounds=(0, 64),
         live=False,
     )

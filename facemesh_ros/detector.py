@@ -29,6 +29,7 @@ from facemesh_ros.geometry import (
 )
 from facemesh_ros.picture import AnyImage, Picture
 from facemesh_ros.session import Session
+from facemesh_ros.spread import each
 from facemesh_ros.types import Detection, Float32, Float64, Mesh, Roi, UInt8
 from facemesh_ros.views import View
 from facemesh_ros.warp import Maps, sampling_maps
@@ -87,6 +88,8 @@ class Detector:
             ModelError: a network has a number of anchors that no known grid gives.
         """
         self._networks = {name: (session, _anchors_of(session)) for name, session in sessions.items()}
+        self._threads = min(session.threads for session in sessions.values())
+        """At which views are looked at the same time."""
         self.min_score = min_score
 
     @property
@@ -108,7 +111,7 @@ class Detector:
         """
         limit = self.min_score if min_score is None else min_score
         picture = Picture.of(image)
-        return Candidates.joined(self._look(picture, view, limit) for view in views)
+        return Candidates.joined(each(lambda view: self._look(picture, view, limit), tuple(views), self._threads))
 
     def certainty(self, image: AnyImage, mesh: Mesh) -> float:
         """Return how surely the networks see, close up, just the face that ``mesh`` shows, 0..1.

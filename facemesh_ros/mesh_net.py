@@ -90,7 +90,7 @@ class MeshNet:
             if shown is not place:
                 np.copyto(place, shown)
 
-        each(lambda pair: fill(*pair), list(zip(batch, windows, strict=True)), self._session.way.threads.rows)
+        each(lambda pair: fill(*pair), list(zip(batch, windows, strict=True)), self._session.threads)
         return batch
 
 

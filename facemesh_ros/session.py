@@ -151,6 +151,11 @@ class Session:
         return self.way.device
 
     @property
+    def threads(self) -> int:
+        """By how many threads things that are independent are worked on, crops and views too; on a GPU by one."""
+        return self.way.threads.rows
+
+    @property
     def prepared_rows(self) -> tuple[int, ...]:
         """The batch sizes that are prepared; none where batches are run as they come."""
         return self._buckets.made
@@ -161,9 +166,7 @@ class Session:
         On a GPU, what several threads ask for at the same time is one batch. The arrays are the caller's own.
         """
         if self.way.memory is None:
-            return spread(
-                lambda part: tuple(self._runtime.run(outputs, {"image": part})), images, self.way.threads.rows
-            )
+            return spread(lambda part: tuple(self._runtime.run(outputs, {"image": part})), images, self.threads)
         every = dict(zip(self.output_shapes, self._joined.run(images), strict=True))
         return tuple(every[name] for name in outputs)
 

@@ -20,6 +20,7 @@ from facemesh_ros.session import Session
 from facemesh_ros.tools.moving_face import render_bgr
 from facemesh_ros.types import Mesh, Roi
 from facemesh_ros.views import View, whole
+from facemesh_ros.ways import Threads
 
 DATA = Path(__file__).parent / "data"
 
@@ -111,7 +112,7 @@ def test_what_is_not_finite_is_dropped(bad):
 class FakeNetwork:
     """Sees one face, in the middle of anchor ``index``, whatever the image."""
 
-    name, input_size = "fake", 128
+    name, input_size, threads = "fake", 128, 1
 
     def __init__(self, index, logit):
         self.output_shapes = {"regressors": ("N", 896, 16), "logits": ("N", 896)}
@@ -129,6 +130,18 @@ def test_what_two_networks_see_is_merged_and_the_best_comes_first(second, faces)
     found = find(both, np.zeros((128, 128, 3), np.uint8))
     assert len(found) == faces
     assert [d.score for d in found] == sorted((d.score for d in found), reverse=True)
+
+
+def test_threads_change_no_bit(networks, face_rgb):
+    size_wh = face_rgb.shape[1], face_rgb.shape[0]
+    views = [whole("short", size_wh, angle) for angle in (0.0, 0.1, 0.2, 0.5 * np.pi)]
+    alone, many = (
+        Detector({"short": Session.on("cpu", "detector_short", threads=Threads(rows))}, 0.1).look(face_rgb, views)
+        for rows in (1, 3)
+    )
+    assert len(alone.scores) > 3
+    for name in ("boxes_xyxy", "keypoints", "scores"):
+        np.testing.assert_array_equal(getattr(many, name), getattr(alone, name))
 
 
 def test_looking_nowhere_sees_nothing():
