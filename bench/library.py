@@ -1,6 +1,6 @@
 """Time FaceMesher against MediaPipe's FaceMesh, as their users get them, alternating in one run.
 
-    python bench/library.py --peer-python PEER/bin/python [--seconds 9] [--json library.json] [--plot library.png]
+    python bench/library.py --peer-python PEER/bin/python [--seconds 5] [--json library.json] [--plot library.png]
                             [--quick]
 
 PEER is a virtual environment with mediapipe 0.10.21: ``python3.11 -m venv PEER && PEER/bin/pip install
@@ -20,6 +20,7 @@ import statistics
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -103,19 +104,25 @@ class Duel:
         """Return what a case comes to."""
         film = write_film(self._folder, case.faces, case.size_wh, FRAMES)
         opening = {"kind": case.kind, "points": case.points, "allowed": case.allowed, "film": str(film)}
-        only_ours = {"intra_op_threads": case.intra_op}
+        openings = {"ours": {**opening, "intra_op_threads": case.intra_op}, "peer": opening}
         with ExitStack() as stack:
             workers = {side: stack.enter_context(self._started(side)) for side in self._commands}
-            for side, worker in workers.items():
-                own = only_ours if side == "ours" else {}
-                self.versions[side] = worker.ask({"do": "open", **opening, **own})
-                worker.ask({"do": "run", "frames": WARM_UP})
+            with ThreadPoolExecutor() as both:  # nothing is timed yet
+                answers = both.map(lambda side: opened(workers[side], openings[side]), workers)
+                self.versions.update(zip(workers, answers, strict=True))
             blocks = in_turn(workers, seconds)
         return {"case": asdict(case), "name": str(case), **summary(case, blocks), "target": TARGETS.get(case)}
 
     def _started(self, side: str) -> Worker:
         command = self._commands[side]
         return Worker(f"{side} ({command[0]})", [*command, str(WORKER), side], self._folder / f"{side}.log")
+
+
+def opened(worker: Worker, opening: dict[str, Any]) -> dict[str, Any]:
+    """Have a worker open what it is to run, and warm up; return what it says of itself."""
+    answer = worker.ask({"do": "open", **opening})
+    worker.ask({"do": "run", "frames": WARM_UP})
+    return answer
 
 
 def in_turn(workers: dict[str, Worker], seconds: float) -> dict[str, list[dict[str, Any]]]:
@@ -238,7 +245,7 @@ def main() -> int:
     """Measure, print the table and the missed targets, write JSON and plot; exit status 1 when one was missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peer-python", type=Path, help="of an environment with the peer; default: one is made")
-    parser.add_argument("--seconds", type=float, default=9.0, help="for each case; default: %(default)s")
+    parser.add_argument("--seconds", type=float, default=5.0, help="for each case; default: %(default)s")
     parser.add_argument("--quick", action="store_true", help="only the cases with targets, 2.5 s each")
     parser.add_argument("--json", type=Path, default=Path("library.json"), help="default: %(default)s")
     parser.add_argument("--plot", type=Path, default=Path("library.png"), help="default: %(default)s")

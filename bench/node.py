@@ -1,6 +1,6 @@
 """Our node against a plain rclpy node with MediaPipe, on the same images over real topics, in turn in one run.
 
-    python bench/node.py --peer-python PEER/bin/python [--turns 4] [--seconds 5] [--json node.json] [--plot node.png]
+    python bench/node.py --peer-python PEER/bin/python [--turns 4] [--seconds 4] [--json node.json] [--plot node.png]
                          [--quick]
 
 PEER is a virtual environment with mediapipe 0.10.21 and rclpy, of the same minor version of Python as this one, which
@@ -165,7 +165,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peer-python", type=Path, required=True, help="of an environment with the peer and rclpy")
     parser.add_argument("--turns", type=int, default=4, help="of each node in each case; default: %(default)s")
-    parser.add_argument("--seconds", type=float, default=5.0, help="of a turn; default: %(default)s")
+    parser.add_argument("--seconds", type=float, default=4.0, help="of a turn; default: %(default)s")
     parser.add_argument("--quick", action="store_true", help="only the case with targets, three turns of 3 s")
     parser.add_argument("--json", type=Path, default=Path("node.json"), help="default: %(default)s")
     parser.add_argument("--plot", type=Path, default=Path("node.png"), help="default: %(default)s")
