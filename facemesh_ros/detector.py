@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facemesh_ros.checks import all_finite
 from facemesh_ros.errors import ModelError
 from facemesh_ros.exposure import exposed
 from facemesh_ros.geometry import (
@@ -67,7 +68,9 @@ class Candidates:
     @classmethod
     def joined(cls, parts: Iterable[Candidates]) -> Candidates:
         """Return all of them, in their order."""
-        every = [_NONE, *parts]
+        every = [part for part in parts if len(part.scores)]
+        if len(every) <= 1:
+            return every[0] if every else _NONE
         return cls(
             np.concatenate([part.boxes_xyxy for part in every]),
             np.concatenate([part.keypoints for part in every]),
@@ -258,11 +261,13 @@ def merged(candidates: Candidates) -> tuple[Detection, ...]:
     not finite, are dropped.
     """
     boxes, keypoints, scores = candidates.boxes_xyxy, candidates.keypoints, candidates.scores
-    sound = np.all(boxes[:, 2:] > boxes[:, :2], axis=1)
-    sound &= np.isfinite(boxes).all(axis=1) & np.isfinite(keypoints).all(axis=(1, 2))
+    sound = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+    if not (all_finite(boxes) and all_finite(keypoints)):
+        sound &= np.isfinite(boxes).all(axis=1) & np.isfinite(keypoints).all(axis=(1, 2))
     eyes = keypoints[:, LEFT_EYE_KEYPOINT] - keypoints[:, RIGHT_EYE_KEYPOINT]
     rolls = np.arctan2(eyes[:, 1], eyes[:, 0])
-    left = np.array([i for i in np.argsort(-scores, kind="stable") if sound[i]], np.intp)
+    order = np.argsort(-scores, kind="stable")
+    left = order[sound[order]]
     found = []
     while len(left):
         near = overlaps(boxes[left[0]], boxes[left]) > NMS_OVERLAP
@@ -270,11 +275,6 @@ def merged(candidates: Candidates) -> tuple[Detection, ...]:
         near[0] = True
         group, left = left[near], left[~near]
         weights = scores[group] / scores[group].sum()
-        found.append(
-            Detection(
-                np.tensordot(weights, boxes[group], 1),
-                np.tensordot(weights, keypoints[group], 1),
-                float(scores[group[0]]),
-            )
-        )
+        middle = (weights @ keypoints[group].reshape(len(group), -1)).reshape(-1, 2)
+        found.append(Detection(weights @ boxes[group], middle, float(scores[group[0]])))
     return tuple(found)
