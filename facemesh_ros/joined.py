@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,12 +12,14 @@ import numpy as np
 from facemesh_ros.buckets import Outputs
 from facemesh_ros.types import UInt8
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(eq=False)
 class _Request:
     images: UInt8
     outputs: Outputs | None = None
-    error: BaseException | None = None
+    error: Exception | None = None
 
     @property
     def is_answered(self) -> bool:
@@ -27,7 +30,8 @@ class Joined:
     """A function of a batch, called by many threads, run by one at a time for all that wait.
 
     Whoever comes while nothing runs, runs at once; whoever comes during a run waits for its end, and the first to wake
-    runs for all. Nobody waits for company, and no run serves a thread twice.
+    runs for all. Nobody waits for company, and no run serves a thread twice. Where a run for several fails, the rows of
+    each are run alone: what is wrong with some of them stays with who asked for these.
     """
 
     def __init__(self, run: Callable[[UInt8], Outputs]) -> None:
@@ -41,7 +45,7 @@ class Joined:
         """Return the outputs for these rows.
 
         Raises:
-            Exception: what the run raised, for all whose rows were in it.
+            Exception: what the run of these rows alone raised; nobody else gets the same object.
         """
         request = _Request(images)
         with self._turn:
@@ -51,29 +55,39 @@ class Joined:
             if batch:
                 self._waiting, self._is_running = [], True
         if batch:
-            self._answer(batch)
+            self._answer(batch, request)
         if request.error is not None:
             raise request.error
         assert request.outputs is not None
         return request.outputs
 
-    def _answer(self, batch: list[_Request]) -> None:
+    def _answer(self, batch: list[_Request], own: _Request) -> None:
         try:
-            self._run_for(batch)
-        except BaseException as error:  # whoever waits would wait for ever
-            for request in batch:
-                request.error = error
+            if len(batch) == 1 or not self._run_together(batch):
+                for request in batch:
+                    self._run_alone(request)
         finally:
             with self._turn:
+                # Where this thread was interrupted, another runs for those who still wait.
+                self._waiting[:0] = [one for one in batch if not one.is_answered and one is not own]
                 self._is_running = False
                 self._turn.notify_all()
 
-    def _run_for(self, batch: list[_Request]) -> None:
-        if len(batch) == 1:
-            batch[0].outputs = self._run(batch[0].images)
-            return
-        outputs = self._run(np.concatenate([request.images for request in batch]))
+    def _run_alone(self, request: _Request) -> None:
+        try:
+            request.outputs = self._run(request.images)
+        except Exception as error:
+            request.error = error
+
+    def _run_together(self, batch: list[_Request]) -> bool:
+        """Answer all by one run; return False, and answer none, where it fails."""
+        try:
+            outputs = self._run(np.concatenate([request.images for request in batch]))
+        except Exception as error:
+            _log.debug("a run for %d requests failed, each is run alone: %s", len(batch), error)
+            return False
         ends = np.cumsum([len(request.images) for request in batch])[:-1]
         pieces = [np.split(output, ends) for output in outputs]
         for index, request in enumerate(batch):
             request.outputs = tuple(piece[index] for piece in pieces)
+        return True

@@ -22,8 +22,8 @@ def echoed(images):
 class Gate:
     """A run whose first call waits until it is let through; it records the batches."""
 
-    def __init__(self, error=None):
-        self.batches, self.error = [], error
+    def __init__(self, is_bad=lambda _: False):
+        self.batches, self.is_bad = [], is_bad
         self.is_entered, self.may_go = threading.Event(), threading.Event()
 
     def __call__(self, images):
@@ -31,8 +31,8 @@ class Gate:
         if len(self.batches) == 1:
             self.is_entered.set()
             assert self.may_go.wait(DEADLINE_S)
-        elif self.error is not None:
-            raise self.error
+        elif self.is_bad(images):
+            raise ValueError("out of memory")
         return echoed(images)
 
 
@@ -45,7 +45,7 @@ class Caller(threading.Thread):
     def run(self):
         try:
             self.outputs = self.joined.run(self.images)
-        except Exception as error:
+        except BaseException as error:
             self.error = error
 
     def end(self):
@@ -89,11 +89,47 @@ def test_every_request_gets_its_own_rows(sizes):
         assert all(np.array_equal(a, b) for a, b in zip(caller.outputs, echoed(caller.images), strict=True))
 
 
-def test_an_error_reaches_all_of_its_batch_and_nobody_else():
-    first, *others = during_a_run(Gate(ValueError("out of memory")), [rows(1), rows(2)])
+@pytest.mark.parametrize("bad", range(4))
+def test_where_a_run_for_several_fails_only_who_asked_for_the_bad_rows_gets_the_error(bad):
+    batches = [rows(1), rows(2, 3), rows(), rows(4)]
+    batches[bad] = rows(5, 255)
+    callers = during_a_run(Gate(lambda images: (images == 255).any()), batches)
+    for index, caller in enumerate(callers):
+        if index == bad + 1:
+            assert str(caller.error) == "out of memory"
+            assert caller.outputs is None
+        else:
+            assert caller.error is None
+            assert all(np.array_equal(a, b) for a, b in zip(caller.outputs, echoed(caller.images), strict=True))
+
+
+def test_rows_that_are_too_many_together_are_run_one_request_after_the_other():
+    gate = Gate(lambda images: len(images) > 2)
+    callers = during_a_run(gate, [rows(1, 2), rows(3), rows(4, 5)])
+    assert gate.batches == [[0], [1, 2, 3, 4, 5], [1, 2], [3], [4, 5]]
+    assert not [caller.error for caller in callers if caller.error is not None]
+
+
+def test_no_two_threads_get_the_same_error():
+    first, *others = during_a_run(Gate(lambda _: True), [rows(1), rows(2), rows(3)])
     assert first.error is None and first.outputs is not None
-    assert [str(other.error) for other in others] == ["out of memory"] * 2
-    assert all(other.outputs is None for other in others)
+    assert [str(other.error) for other in others] == ["out of memory"] * 3
+    assert len({id(other.error) for other in others}) == 3
+
+
+def test_who_is_interrupted_while_he_runs_for_others_leaves_them_to_another():
+    interrupts = [KeyboardInterrupt()]
+
+    def interrupt_once(_):
+        if interrupts:
+            raise interrupts.pop()
+        return False
+
+    callers = during_a_run(Gate(interrupt_once), [rows(1), rows(2), rows(3)])
+    left = [caller for caller in callers if not isinstance(caller.error, KeyboardInterrupt)]
+    assert len(left) == 3
+    for caller in left:
+        assert np.array_equal(caller.outputs[0], echoed(caller.images)[0])
 
 
 def test_after_an_error_all_goes_on():
