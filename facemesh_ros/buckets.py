@@ -52,6 +52,11 @@ class Buckets:
         parts = [self._bucket(len(images[part])).run(images[part]) for part in chunks(len(images), self._largest)]
         return parts[0] if len(parts) == 1 else tuple(np.concatenate(pieces) for pieces in zip(*parts, strict=True))
 
+    def are_made_for(self, rows: int) -> bool:
+        """Whether a run of so many rows makes no batch first."""
+        parts = (min(part.stop, rows) - part.start for part in chunks(rows, self._largest))
+        return all(bucket_of(part) in self._made for part in parts)
+
     def prepare(self, rows: int) -> None:
         """Make all batches that 1 to ``rows`` rows need.
 

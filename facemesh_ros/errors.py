@@ -22,4 +22,12 @@ class DeviceError(FaceMeshError):
 
 
 class NoDeviceError(DeviceError):
-    """There is no such device in this machine, or nothing is installed that could use it."""
+    """There is no such device in this machine, or nothing of it is installed."""
+
+
+class StuckDeviceError(DeviceError):
+    """Work on the device does not end."""
+
+
+class NotBegunError(StuckDeviceError):
+    """What was asked for was not begun, since other work on the device does not end."""

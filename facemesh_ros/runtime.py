@@ -6,17 +6,14 @@ import contextlib
 import io
 import logging
 import re
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from facemesh_ros.errors import DeviceError, NoDeviceError
 from facemesh_ros.nvidia import has_gpu, tensorrt_version, why_not_loadable
 from facemesh_ros.ways import LIBRARIES, PROVIDERS, Way
 
-T = TypeVar("T")
 _WHERE = re.compile(r"/onnxruntime_src/\S+:\d+ .*?\)(?: \[with .*?\])? (?=\S)")
 """File, line and signature of a function in C++."""
 _log = logging.getLogger(__name__)
@@ -86,20 +83,6 @@ def run_options(graph_id: int) -> Any:
     options = onnxruntime.RunOptions()
     options.add_run_config_entry("gpu_graph_id", str(graph_id))
     return options
-
-
-def in_lane(work: Callable[[], T]) -> T:
-    """Do work on the GPU's own thread and return what it returns.
-
-    All networks share that thread: onnxruntime captures CUDA graphs by thread, and a capture bears nothing else that
-    the process does on the GPU meanwhile.
-    """
-    return _lane().submit(work).result()
-
-
-@lru_cache
-def _lane() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=1, thread_name_prefix="facemesh_gpu")
 
 
 @lru_cache

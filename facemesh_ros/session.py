@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from facemesh_ros import runtime
 from facemesh_ros.bound import BoundBatch
-from facemesh_ros.buckets import Buckets
+from facemesh_ros.buckets import Buckets, Outputs
 from facemesh_ros.devices import first_usable
 from facemesh_ros.engines import EngineKey
 from facemesh_ros.errors import DeviceError, ModelError, NoDeviceError
+from facemesh_ros.gpu_thread import RUN_S, GpuThread, open_on_gpu
 from facemesh_ros.joined import Joined
 from facemesh_ros.models import NETWORKS, find_network, sha256_of
 from facemesh_ros.nvidia import first_gpu, tensorrt_version
@@ -28,8 +29,11 @@ _log = logging.getLogger(__name__)
 class Session:
     """One network on one device. Any thread may run it. Use :meth:`open` or :meth:`on`."""
 
-    def __init__(self, ort_session: Any, name: str, way: Way) -> None:
-        """Wrap an onnxruntime session of a network in this project's form (see :mod:`facemesh_ros.models`)."""
+    def __init__(self, ort_session: Any, name: str, way: Way, gpu: GpuThread | None = None) -> None:
+        """Wrap an onnxruntime session of a network in this project's form (see :mod:`facemesh_ros.models`).
+
+        ``gpu`` is the thread that it was opened on, if it was, and that runs it.
+        """
         self._runtime = ort_session
         self.name = name
         self.way = way
@@ -40,7 +44,8 @@ class Session:
         self.output_shapes = {output.name: tuple(output.shape) for output in ort_session.get_outputs()}
         """Output name → shape; a text stands for the batch."""
         self._buckets = Buckets(self._bound_batch, way.largest)
-        self._joined = Joined(lambda images: runtime.in_lane(lambda: self._buckets.run(images)))
+        self._gpu = gpu
+        self._joined = Joined(self._run_on_gpu)
 
     @classmethod
     def open(
@@ -125,7 +130,7 @@ class Session:
                 session = cls(runtime.load(path, way), name, way)
                 session.warm_up()
                 return session
-            return runtime.in_lane(lambda: cls._prepared(path, name, way, most_rows))
+            return open_on_gpu(lambda gpu: cls._prepared(path, name, way, most_rows, gpu), way.prepare_s)
         except DeviceError as error:
             if way.device != "cpu":
                 raise
@@ -135,8 +140,8 @@ class Session:
             ) from error
 
     @classmethod
-    def _prepared(cls, path: Path, name: str, way: Way, most_rows: int) -> Session:
-        session = cls(runtime.load(path, way), name, way)
+    def _prepared(cls, path: Path, name: str, way: Way, most_rows: int, gpu: GpuThread) -> Session:
+        session = cls(runtime.load(path, way), name, way, gpu)
         try:
             session._buckets.prepare(most_rows)
         except DeviceError:
@@ -164,6 +169,9 @@ class Session:
         """Run a batch of (N, S, S, 3) uint8 RGB images; return the named outputs, each (N, …) float32.
 
         On a GPU, what several threads ask for at the same time is one batch. The arrays are the caller's own.
+
+        Raises:
+            StuckDeviceError: a run on the GPU does not end; the message says what to do.
         """
         if self.way.memory is None:
             return spread(lambda part: tuple(self._runtime.run(outputs, {"image": part})), images, self.threads)
@@ -174,6 +182,11 @@ class Session:
         """Run once on a black image, so that the first real one is not slow."""
         size = self.input_size
         self.run(np.zeros((1, size, size, 3), np.uint8), *self.output_shapes)
+
+    def _run_on_gpu(self, images: UInt8) -> Outputs:
+        assert self._gpu is not None
+        limit_s = RUN_S if self._buckets.are_made_for(len(images)) else self.way.prepare_s
+        return self._gpu.do(lambda: self._buckets.run(images), limit_s)
 
     def _bound_batch(self, rows: int) -> BoundBatch:
         assert self.way.memory is not None

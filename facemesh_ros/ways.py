@@ -54,6 +54,8 @@ class Way:
     """Rows of the largest batch; only where input and outputs are bound."""
     threads: Threads = ONE_THREAD
     """Of a run, where input and outputs are not bound."""
+    prepare_s: float = 600.0
+    """Most that opening it may take, warm-up and all: CUDA translates its kernels for a GPU newer than onnxruntime."""
 
 
 def ways(

@@ -34,6 +34,16 @@ def test_every_row_gets_its_own_result_in_order(count):
 
 
 @pytest.mark.parametrize("count", COUNTS)
+@pytest.mark.parametrize("prepared", [0, 1, 3, 8])
+def test_what_a_run_would_make_first_is_known(prepared, count):
+    buckets = Buckets(Doubling, largest=8)
+    buckets.prepare(prepared)
+    before, is_ready = buckets.made, buckets.are_made_for(count)
+    buckets.run(rows(count))
+    assert is_ready == (buckets.made == before)
+
+
+@pytest.mark.parametrize("count", COUNTS)
 def test_chunks_cover_all_rows_once_and_none_is_too_large(count):
     parts = list(chunks(count, 8))
     assert np.array_equal(np.concatenate([np.arange(count)[part] for part in parts]), np.arange(count))

@@ -1,5 +1,3 @@
-import threading
-
 import pytest
 
 from facemesh_ros import runtime
@@ -81,28 +79,3 @@ def test_options_that_a_provider_refuses_are_an_error_not_another_provider(netwo
     with pytest.warns(UserWarning, match="NoProvider"), pytest.raises(DeviceError):
         runtime.load(find_network("mesh", "cpu"), Way(odd.device, odd.form, odd.providers[::-1]))
     assert "Falling back" not in capfd.readouterr().out
-
-
-def test_all_work_in_the_lane_is_done_by_one_thread_in_order():
-    names, order = set(), []
-
-    def work(index):
-        names.add(threading.current_thread().name)
-        order.append(index)
-        return index
-
-    assert [runtime.in_lane(lambda index=index: work(index)) for index in range(5)] == order == list(range(5))
-    callers = [threading.Thread(target=lambda: runtime.in_lane(lambda: work(9))) for _ in range(4)]
-    for caller in callers:
-        caller.start()
-    for caller in callers:
-        caller.join()
-    assert len(names) == 1 and threading.current_thread().name not in names
-
-
-def test_what_the_lane_raises_is_raised_to_who_asked():
-    def fail():
-        raise ValueError("mine")
-
-    with pytest.raises(ValueError, match="mine"):
-        runtime.in_lane(fail)

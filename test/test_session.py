@@ -4,7 +4,9 @@ import threading
 import numpy as np
 import pytest
 
-from facemesh_ros.errors import DeviceError, ModelError
+from facemesh_ros import gpu_thread
+from facemesh_ros.errors import DeviceError, ModelError, StuckDeviceError
+from facemesh_ros.gpu_thread import GpuThread
 from facemesh_ros.models import NETWORKS, models_dir
 from facemesh_ros.session import Session
 from facemesh_ros.ways import Threads, Way
@@ -161,8 +163,52 @@ def test_all_runs_are_made_by_the_gpus_thread_one_after_the_other(bound, monkeyp
         thread.start()
     for thread in threads:
         thread.join()
-    assert set(names) == {"facemesh_gpu_0"}
+    assert set(names) == {gpu_thread.NAME}
     assert 1 <= len(names) <= len(threads)
+
+
+@pytest.fixture
+def hanging(networks, monkeypatch):
+    """A session whose next run does not end until the test does; and what ends it."""
+    monkeypatch.setattr(GpuThread, "_current", None)
+    session = Session.by(AS_ON_A_GPU, "mesh", most_rows=2)
+    run, may_end = session._buckets.run, threading.Event()
+    monkeypatch.setattr(session._buckets, "run", lambda images: may_end.wait() and run(images))
+    yield session, may_end
+    may_end.set()
+
+
+def test_a_run_that_does_not_end_is_an_error_for_all_who_wait_and_a_new_session_runs(hanging, monkeypatch):
+    session, _ = hanging
+    monkeypatch.setattr("facemesh_ros.session.RUN_S", 0.01)
+    errors = []
+
+    def ask():
+        try:
+            session.run(noise(1), "points")
+        except StuckDeviceError as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=ask, daemon=True) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(map(id, errors))) == len(threads)
+    monkeypatch.undo()
+    assert Session.by(AS_ON_A_GPU, "mesh").run(noise(1), "points")[0].shape == (1, 468, 3)
+
+
+def test_a_batch_that_is_to_be_prepared_first_has_more_time(hanging, monkeypatch):
+    session, may_end = hanging
+    monkeypatch.setattr("facemesh_ros.session.RUN_S", 0.0)
+    images, outputs = noise(4), []
+    thread = threading.Thread(target=lambda: outputs.extend(session.run(images, "points")))
+    thread.start()
+    may_end.set()
+    thread.join()
+    assert 4 in session.prepared_rows
+    assert outputs[0].shape == (4, 468, 3)
 
 
 @pytest.fixture
