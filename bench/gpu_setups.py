@@ -71,8 +71,8 @@ def tensorrt_graph(network: str, precision: str, engines: Path) -> Open:
     def open_fixed(rows: int) -> Session:
         folder = engines / f"{network}-{precision}-{rows}"
         folder.mkdir(exist_ok=True)
-        options = {**tensorrt_options(precision, folder), **profile(NETWORKS[network].input_size, rows)}
-        way = tensorrt_way({**options, "trt_cuda_graph_enable": True})
+        options = {**tensorrt_options(precision), **profile(NETWORKS[network].input_size, rows)}
+        way = tensorrt_way({**options, "trt_cuda_graph_enable": True}).with_engines(folder)
         # Nothing is prepared: the session's one graph is captured of the first batches that come.
         return Session.by(replace(way, largest=rows), network, most_rows=0)
 

@@ -1,11 +1,13 @@
-"""Where TensorRT's engines are kept: they take minutes to build and serve one network, GPU and version only."""
+"""Where TensorRT's engines are kept: they take minutes to build and serve one network, way, GPU and version only."""
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from facemesh_ros.models import sha256_of
 from facemesh_ros.nvidia import Gpu
@@ -24,6 +26,8 @@ class EngineKey:
     """Of the network's file."""
     precision: str
     """fp32 or fp16."""
+    providers: tuple[tuple[str, Mapping[str, Any]], ...]
+    """With the options by which it is built, but for where it is kept."""
     most_rows: int
     """Of the largest batch that it takes."""
     onnxruntime: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from facemesh_ros.models import NETWORKS, find_network, sha256_of
 from facemesh_ros.nvidia import first_gpu, tensorrt_version
 from facemesh_ros.spread import spread
 from facemesh_ros.types import UInt8
-from facemesh_ros.ways import ENGINE_ROWS, FORMS, ONE_THREAD, Threads, Way, ways
+from facemesh_ros.ways import FORMS, ONE_THREAD, Threads, Way, ways
 
 _log = logging.getLogger(__name__)
 
@@ -102,13 +103,12 @@ class Session:
         """
         runtime.check_usable(device)
         find_network(name, FORMS[device], folder)
-        key = _engine_key(name, folder, precision) if device == "tensorrt" else None
-        if key is not None and not key.is_built:
-            _log.warning("building TensorRT's engine of %s in %s: this takes minutes, once", name, key.folder)
         failure = DeviceError("no way was tried")
-        engines = None if key is None else key.folder
-        for way in ways(device, precision, NETWORKS[name].input_size, engines, threads):
+        every = ways(device, precision, NETWORKS[name].input_size, threads)
+        for way, key in _keyed(every, name, folder, precision):
             if key is not None:
+                if not key.is_built:
+                    _log.warning("building TensorRT's engine of %s in %s: this takes minutes, once", name, key.folder)
                 key.prepare()
             try:
                 session = cls.by(way, name, folder, most_rows)
@@ -201,9 +201,23 @@ def has_engine(name: str, folder: Path | None, precision: str) -> bool:
         runtime.check_usable("tensorrt")
     except NoDeviceError:
         return False
-    return _engine_key(name, folder, precision).is_built
+    every = ways("tensorrt", precision, NETWORKS[name].input_size)
+    return any(key is not None and key.is_built for _, key in _keyed(every, name, folder, precision))
 
 
-def _engine_key(name: str, folder: Path | None, precision: str) -> EngineKey:
-    sha256 = sha256_of(find_network(name, "gpu", folder).read_bytes())
-    return EngineKey(name, sha256, precision, ENGINE_ROWS, runtime.version(), tensorrt_version(), first_gpu())
+def _keyed(
+    every: Sequence[Way], name: str, folder: Path | None, precision: str
+) -> Sequence[tuple[Way, EngineKey | None]]:
+    """Return ways to run a network on a device, on TensorRT with the keys of their engines: those built go first."""
+    if every[0].device != "tensorrt":
+        return [(way, None) for way in every]
+    keys = [_engine_key(name, folder, precision, way) for way in every]
+    keyed = [(way.with_engines(key.folder), key) for way, key in zip(every, keys, strict=True)]
+    keyed.sort(key=lambda pair: not pair[1].is_built)
+    return keyed
+
+
+def _engine_key(name: str, folder: Path | None, precision: str, way: Way) -> EngineKey:
+    sha256 = sha256_of(find_network(name, way.form, folder).read_bytes())
+    versions = runtime.version(), tensorrt_version()
+    return EngineKey(name, sha256, precision, way.providers, way.largest, *versions, first_gpu())

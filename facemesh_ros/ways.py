@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ ENGINE_ROWS = 64
 """Of TensorRT's largest batch: an engine's memory grows with it, and larger batches are cut up at no cost."""
 _USUAL_ROWS = 4
 """Of the batch that TensorRT makes its engines the fastest for."""
+_BUILD_S = 3600.0
+"""Most that TensorRT may take to build the engines of a network: minutes, on a small board more."""
 # TF32 rounds to 10 bits: a tenth of a pixel in these networks.
 _CUDA_OPTIONS: Mapping[str, Any] = {"device_id": 0, "use_tf32": 0}
 
@@ -57,25 +59,27 @@ class Way:
     prepare_s: float = 600.0
     """Most that opening it may take, warm-up and all: CUDA translates its kernels for a GPU newer than onnxruntime."""
 
+    def with_engines(self, folder: Path) -> Way:
+        """Return the same way of TensorRT, with its engines and timings kept in a folder."""
+        (name, options), *others = self.providers
+        kept = {"trt_engine_cache_path": str(folder), "trt_timing_cache_path": str(folder)}
+        return replace(self, providers=((name, {**options, **kept}), *others))
 
-def ways(
-    device: str, precision: str, input_size: int, engines: Path | None, threads: Threads = ONE_THREAD
-) -> tuple[Way, ...]:
-    """Return the ways to run on a device.
+
+def ways(device: str, precision: str, input_size: int, threads: Threads = ONE_THREAD) -> tuple[Way, ...]:
+    """Return the ways to run on a device; TensorRT's do not say yet where it keeps its engines.
 
     Args:
         device: cpu, cuda or tensorrt.
         precision: fp32 or fp16, which TensorRT alone knows.
         input_size: px, of the network's square input.
-        engines: where TensorRT keeps them; None elsewhere.
         threads: of the CPU.
     """
     if device == "cpu":
         return (Way("cpu", FORMS["cpu"], ((_CPU, {}),), threads=threads),)
     if device == "cuda":
         return (cuda_way(has_graphs=True), cuda_way(has_graphs=False))
-    assert engines is not None
-    options = tensorrt_options(precision, engines)
+    options = tensorrt_options(precision)
     # Without a profile the first runs of each size build engines anew: slow, but it bears parts left to CUDA.
     return tensorrt_way({**options, **profile(input_size, ENGINE_ROWS)}), tensorrt_way(options)
 
@@ -91,21 +95,21 @@ def tensorrt_way(options: Mapping[str, Any]) -> Way:
 
     It has no graphs: batches of several sizes share one execution context, whose state a captured graph does not keep.
     """
-    cuda: tuple[str, Mapping[str, Any]] = (PROVIDERS["cuda"], _CUDA_OPTIONS)
-    return Way(
-        "tensorrt", FORMS["tensorrt"], ((PROVIDERS["tensorrt"], options), cuda, (_CPU, {})), "cuda", False, ENGINE_ROWS
+    providers: tuple[tuple[str, Mapping[str, Any]], ...] = (
+        (PROVIDERS["tensorrt"], options),
+        (PROVIDERS["cuda"], _CUDA_OPTIONS),
+        (_CPU, {}),
     )
+    return Way("tensorrt", FORMS["tensorrt"], providers, "cuda", largest=ENGINE_ROWS, prepare_s=_BUILD_S)
 
 
-def tensorrt_options(precision: str, engines: Path) -> dict[str, Any]:
-    """Return the provider's options: engines and timings are kept in a folder."""
+def tensorrt_options(precision: str) -> dict[str, Any]:
+    """Return the provider's options: engines and timings are kept, :meth:`Way.with_engines` says where."""
     return {
         "device_id": 0,
         "trt_fp16_enable": precision == "fp16",
         "trt_engine_cache_enable": True,
-        "trt_engine_cache_path": str(engines),
         "trt_timing_cache_enable": True,
-        "trt_timing_cache_path": str(engines),
     }
 
 

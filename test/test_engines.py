@@ -5,11 +5,13 @@ import pytest
 from facemesh_ros.engines import EngineKey
 from facemesh_ros.nvidia import Gpu
 
-KEY = EngineKey("mesh", "ab12", "fp32", 64, "1.32.0", "101303", Gpu("NVIDIA L4", (8, 9)))
+PROVIDERS = (("TensorrtExecutionProvider", {"device_id": 0, "trt_fp16_enable": False}), ("CPUExecutionProvider", {}))
+KEY = EngineKey("mesh", "ab12", "fp32", PROVIDERS, 64, "1.32.0", "101303", Gpu("NVIDIA L4", (8, 9)))
 OTHERS = {
     "network": "attention",
     "sha256": "cd34",
     "precision": "fp16",
+    "providers": ((PROVIDERS[0][0], {**PROVIDERS[0][1], "trt_profile_min_shapes": "image:1x192x192x3"}), PROVIDERS[1]),
     "most_rows": 32,
     "onnxruntime": "1.33.0",
     "tensorrt": "101400",

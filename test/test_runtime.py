@@ -74,7 +74,7 @@ def test_tensorrt_needs_its_library(monkeypatch):
 
 def test_options_that_a_provider_refuses_are_an_error_not_another_provider(networks, capfd):
     odd = Way("cpu", "cpu", (("CPUExecutionProvider", {"nonsense": object}), ("NoProvider", {})))
-    (plain,) = ways("cpu", "fp32", 192, None)
+    (plain,) = ways("cpu", "fp32", 192)
     assert runtime.load(find_network("mesh", "cpu"), plain).get_providers() == ["CPUExecutionProvider"]
     with pytest.warns(UserWarning, match="NoProvider"), pytest.raises(DeviceError):
         runtime.load(find_network("mesh", "cpu"), Way(odd.device, odd.form, odd.providers[::-1]))

@@ -1,5 +1,6 @@
 import logging
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from facemesh_ros import gpu_thread
 from facemesh_ros.errors import DeviceError, ModelError, StuckDeviceError
 from facemesh_ros.gpu_thread import GpuThread
 from facemesh_ros.models import NETWORKS, models_dir
-from facemesh_ros.session import Session
+from facemesh_ros.session import Session, has_engine
 from facemesh_ros.ways import Threads, Way
 
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -209,6 +210,47 @@ def test_a_batch_that_is_to_be_prepared_first_has_more_time(hanging, monkeypatch
     thread.join()
     assert 4 in session.prepared_rows
     assert outputs[0].shape == (4, 468, 3)
+
+
+@pytest.fixture
+def building(networks, tmp_path, monkeypatch):
+    """A TensorRT of which some ways fail after they have left an engine; what it was asked for, way by way."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("facemesh_ros.runtime.check_usable", str)
+    tried, failing = [], set()
+
+    def by(way, *_):
+        options = way.providers[0][1]
+        kind = "with profile" if "trt_profile_min_shapes" in options else "without"
+        engines = Path(options["trt_engine_cache_path"])
+        tried.append((kind, [path.stem for path in engines.glob("*.engine")]))
+        (engines / f"{kind}.engine").write_bytes(b"engine")
+        if kind in failing:
+            raise DeviceError(f"{kind} it does not run")
+        return way
+
+    monkeypatch.setattr(Session, "by", by)
+    return tried, failing
+
+
+def test_tensorrts_second_way_has_an_engine_of_its_own_and_goes_first_once_that_is_built(building, caplog):
+    tried, failing = building
+    failing.add("with profile")
+    Session.on("tensorrt", "mesh")
+    assert tried == [("with profile", []), ("without", [])]
+    assert caplog.text.count("building") == 2
+    assert has_engine("mesh", None, "fp32") and not has_engine("mesh", None, "fp16")
+    tried.clear(), caplog.clear()
+    Session.on("tensorrt", "mesh")
+    assert tried == [("without", ["without"])]
+    assert not caplog.records
+
+
+def test_where_tensorrts_best_way_runs_no_other_is_tried(building):
+    tried, _ = building
+    for _ in range(2):
+        Session.on("tensorrt", "mesh")
+    assert tried == [("with profile", []), ("with profile", ["with profile"])]
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ ENGINES = Path("/engines")
 
 
 def every_way(device, precision="fp32"):
-    return ways(device, precision, 192, ENGINES)
+    return ways(device, precision, 192)
 
 
 @pytest.mark.parametrize("device", PROVIDERS)
@@ -44,7 +44,10 @@ def test_tensorrt_keeps_its_engines_and_has_the_precision_asked_for(precision, i
         assert name == "TensorrtExecutionProvider"
         assert options["trt_fp16_enable"] is is_half
         assert options["trt_engine_cache_enable"] is options["trt_timing_cache_enable"] is True
-        assert options["trt_engine_cache_path"] == options["trt_timing_cache_path"] == str(ENGINES)
+        assert not [option for option in options if "path" in option]
+        (kept_name, kept), *others = way.with_engines(ENGINES).providers
+        assert (kept_name, *others) == (name, *way.providers[1:])
+        assert kept == {**options, "trt_engine_cache_path": str(ENGINES), "trt_timing_cache_path": str(ENGINES)}
 
 
 def test_the_engines_profile_covers_every_bucket_that_is_run():
