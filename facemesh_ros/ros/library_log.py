@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 LIBRARY = "facemesh_ros"
@@ -11,19 +11,25 @@ LIBRARY = "facemesh_ros"
 
 
 class _Forward(logging.Handler):
-    def __init__(self, say: Mapping[int, Callable[[str], object]]) -> None:
-        super().__init__(min(say))
-        self._say = say
+    def __init__(self, warn: Callable[[str], object], fail: Callable[[str], object]) -> None:
+        super().__init__(logging.WARNING)
+        self._warn, self._fail = warn, fail
 
     def emit(self, record: logging.LogRecord) -> None:
-        level = max(level for level in self._say if level <= record.levelno)
-        self._say[level](record.getMessage())
+        # rclpy's loggers refuse a second severity from one place in the code, so each has its own.
+        try:
+            if record.levelno >= logging.ERROR:
+                self._fail(record.getMessage())
+            else:
+                self._warn(record.getMessage())
+        except Exception:  # a log that fails is not the library's concern
+            self.handleError(record)
 
 
 @contextmanager
 def library_log(warn: Callable[[str], object], fail: Callable[[str], object]) -> Iterator[None]:
     """Hand warnings and errors of the library over while the block runs."""
-    handler, logger = _Forward({logging.WARNING: warn, logging.ERROR: fail}), logging.getLogger(LIBRARY)
+    handler, logger = _Forward(warn, fail), logging.getLogger(LIBRARY)
     logger.addHandler(handler)
     try:
         yield

@@ -8,6 +8,7 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed here: make setup")
 pytest.importorskip("facemesh_ros.msg", reason="the messages are not built: make setup")
 
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.logging import get_logger
 from rig import FakeMesher
 
 from facemesh_ros.ros.library_log import library_log
@@ -33,6 +34,27 @@ def test_after_the_block_nothing_is_handed_over_even_if_it_raised():
         raise ValueError("no")
     LOG.warning("later")
     assert not warned
+
+
+def test_a_nodes_logger_takes_warnings_and_errors_in_any_order(capfd):
+    logger = get_logger("library_log_test")
+    with library_log(logger.warning, logger.error):
+        for number in range(2):
+            LOG.warning("warning %d", number)
+            LOG.error("error %d", number)
+    said = capfd.readouterr().err
+    for number in range(2):
+        assert "[WARN]" in next(line for line in said.splitlines() if f"warning {number}" in line)
+        assert "[ERROR]" in next(line for line in said.splitlines() if f"error {number}" in line)
+
+
+def test_a_log_that_fails_does_not_stop_the_library(capfd):
+    def fail(text):
+        raise ValueError(f"no log for {text}")
+
+    with library_log(fail, fail):
+        LOG.warning("something")
+    assert "no log for something" in capfd.readouterr().err
 
 
 class OnTheWrongDevice(FakeMesher):
