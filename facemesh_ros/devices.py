@@ -39,7 +39,7 @@ def first_usable(
     """Open on the device asked for, else on the next best with a warning.
 
     ``auto`` takes TensorRT only where its engines are built, for that takes minutes; it warns of a GPU that is there
-    and fails, not of one that is missing.
+    and cannot be used, be it for want of software, not of one that is missing.
 
     Args:
         device: cpu, cuda, tensorrt or auto.
@@ -80,7 +80,10 @@ def _fallback(device: str, used: str, failures: dict[str, DeviceError]) -> str |
         told = {name: error for name, error in failures.items() if not isinstance(error, NoDeviceError)}
     if not told:
         return None
-    text = f"device is {device}, but {_said(told)}: the networks run on {used}; {_REMEDY}"
+    text = (
+        f"device is {device}, but {_said(told)}: the networks run on {used}; {_REMEDY}; if that is as it should "
+        f"be, set device to {used}"
+    )
     _log.warning("%s", text)
     return text
 

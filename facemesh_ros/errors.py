@@ -22,7 +22,7 @@ class DeviceError(FaceMeshError):
 
 
 class NoDeviceError(DeviceError):
-    """There is no such device in this machine, or nothing of it is installed."""
+    """There is no such device in this machine, or no TensorRT."""
 
 
 class StuckDeviceError(DeviceError):

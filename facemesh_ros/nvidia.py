@@ -9,8 +9,14 @@ from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
-_NODES = ("/dev/nvidia0", "/dev/dxg", "/dev/nvhost-gpu", "/dev/nvgpu")
-"""Device files of a GPU: on a desktop or server, in WSL, on Jetson boards (older and newer)."""
+_NODES = (
+    ("/dev/nvidia0",),
+    ("/dev/dxg", "/usr/lib/wsl/lib/libcuda.so.1"),
+    ("/dev/nvhost-gpu",),
+    ("/dev/nvgpu",),
+)
+"""Files of a GPU, all of a row: on a desktop or server, in WSL, whose device may be another maker's, on Jetson boards
+(older and newer)."""
 _CAPABILITY_MAJOR, _CAPABILITY_MINOR = 75, 76
 """CUdevice_attribute, CUDA driver API."""
 _TENSORRT = ("libnvinfer.so.10", "libnvinfer.so.11", "libnvinfer.so.9", "libnvinfer.so.8")
@@ -28,7 +34,7 @@ class Gpu:
 
 def has_gpu() -> bool:
     """Tell whether there is a GPU in the machine, be it usable or not."""
-    return any(Path(node).exists() for node in _NODES) or first_gpu() is not None
+    return any(all(Path(node).exists() for node in nodes) for nodes in _NODES) or first_gpu() is not None
 
 
 @lru_cache

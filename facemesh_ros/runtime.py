@@ -31,15 +31,23 @@ def version() -> str:
 
 
 def check_usable(device: str) -> None:
-    """Raise NoDeviceError where a device (cpu, cuda or tensorrt) cannot be used for want of something."""
+    """Tell whether a device (cpu, cuda or tensorrt) can be used.
+
+    Raises:
+        DeviceError: there is a GPU, and this build of onnxruntime has nothing for it.
+        NoDeviceError: there is none, or no TensorRT.
+    """
     import onnxruntime
 
     if device == "cpu":
         return
-    if PROVIDERS[device] not in onnxruntime.get_available_providers():
-        raise NoDeviceError(f"this build of onnxruntime has no {PROVIDERS[device]}: install onnxruntime-gpu")
     if not has_gpu():
         raise NoDeviceError("no NVIDIA GPU is seen in this machine")
+    if PROVIDERS[device] not in onnxruntime.get_available_providers():
+        raise DeviceError(
+            f"this build of onnxruntime has no {PROVIDERS[device]}: install onnxruntime-gpu in its place, by "
+            "`pip uninstall onnxruntime` and then `pip install onnxruntime-gpu`"
+        )
     _preload()
     if device == "tensorrt" and tensorrt_version() is None:
         raise NoDeviceError("TensorRT's library libnvinfer is not found")

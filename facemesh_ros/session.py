@@ -15,7 +15,7 @@ from facemesh_ros.bound import BoundBatch
 from facemesh_ros.buckets import Buckets, Outputs
 from facemesh_ros.devices import first_usable
 from facemesh_ros.engines import EngineKey
-from facemesh_ros.errors import DeviceError, ModelError, NoDeviceError
+from facemesh_ros.errors import DeviceError, ModelError
 from facemesh_ros.gpu_thread import RUN_S, GpuThread, open_on_gpu
 from facemesh_ros.joined import Joined
 from facemesh_ros.models import NETWORKS, find_network, sha256_of
@@ -199,7 +199,7 @@ def has_engine(name: str, folder: Path | None, precision: str) -> bool:
     """Tell whether TensorRT's engine of an installed network is built, and TensorRT there to run it."""
     try:
         runtime.check_usable("tensorrt")
-    except NoDeviceError:
+    except DeviceError:
         return False
     every = ways("tensorrt", precision, NETWORKS[name].input_size)
     return any(key is not None and key.is_built for _, key in _keyed(every, name, folder, precision))

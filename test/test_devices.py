@@ -43,7 +43,7 @@ def test_a_named_device_that_fails_falls_back_with_a_warning_that_says_why(devic
         choice, _ = choose(device, dict.fromkeys(broken, error))
     assert choice.device == used
     assert choice.fallback in caplog.text
-    for word in (f"device is {device}", str(error), f"run on {used}", "docs/gpu.md", *broken):
+    for word in (f"device is {device}", str(error), f"run on {used}", "docs/gpu.md", f"set device to {used}", *broken):
         assert word in choice.fallback
 
 

@@ -9,6 +9,7 @@ from facemesh_ros import Config, FaceMesher, Networks
 from facemesh_ros.errors import ConfigError, ModelError
 from facemesh_ros.nvidia import first_gpu
 
+onnxruntime = pytest.importorskip("onnxruntime")
 CONFIG = Config.from_dotted({"device": "cpu"})
 
 
@@ -56,6 +57,19 @@ def test_a_device_that_is_not_there_is_told_of_once_and_kept(networks, caplog):
     assert caplog.text.count("device is tensorrt") == 1
     assert FaceMesher(Config.from_dotted({"device": "tensorrt"}), networks=opened).fallback == opened.fallback
     assert Networks.open(CONFIG).fallback is None
+
+
+@pytest.mark.skipif("CUDAExecutionProvider" in onnxruntime.get_available_providers(), reason="onnxruntime has CUDA")
+@pytest.mark.parametrize(("has_gpu", "times"), [(True, 1), (False, 0)])
+def test_auto_tells_once_of_a_gpu_that_this_onnxruntime_cannot_use(networks, caplog, monkeypatch, has_gpu, times):
+    monkeypatch.setattr("facemesh_ros.runtime.has_gpu", lambda: has_gpu)
+    config = Config.from_dotted({"device": "auto"})
+    opened = Networks.open(config)
+    mesher = FaceMesher(config, networks=opened)
+    assert opened.device == mesher.device == "cpu"
+    assert caplog.text.count("no CUDAExecutionProvider: install onnxruntime-gpu") == len(caplog.records) == times
+    assert (mesher.fallback is not None) == has_gpu
+    assert mesher.fallback is None or mesher.fallback in caplog.text
 
 
 def test_other_settings_may_differ(opened):

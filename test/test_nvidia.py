@@ -37,7 +37,7 @@ def machine(monkeypatch):
     def make(libraries=(), nodes=()):
         libraries = dict(libraries)
         monkeypatch.setattr(nvidia, "_loaded", libraries.get)
-        monkeypatch.setattr(nvidia, "_NODES", [str(node) for node in nodes])
+        monkeypatch.setattr(nvidia, "_NODES", [tuple(map(str, row)) for row in nodes])
         first_gpu.cache_clear(), tensorrt_version.cache_clear()
 
     yield make
@@ -64,8 +64,15 @@ def test_the_driver_tells_the_name_and_the_capability(machine):
 
 
 def test_a_gpu_whose_driver_fails_is_there_all_the_same(machine, tmp_path):
-    machine({"libcuda.so.1": Driver(initialised=803)}, [tmp_path])
+    machine({"libcuda.so.1": Driver(initialised=803)}, [[tmp_path / "none"], [tmp_path]])
     assert first_gpu() is None
+    assert has_gpu()
+
+
+def test_a_device_without_its_driver_is_no_gpu(machine, tmp_path):
+    machine(nodes=[[tmp_path, tmp_path / "libcuda.so.1"]])
+    assert not has_gpu()
+    (tmp_path / "libcuda.so.1").touch()
     assert has_gpu()
 
 

@@ -49,15 +49,19 @@ def test_the_cpu_is_always_usable():
 
 
 @pytest.mark.parametrize("device", ["cuda", "tensorrt"])
-def test_a_build_without_the_provider_is_told_of(device, monkeypatch):
+def test_a_build_that_cannot_use_the_gpu_that_is_there_is_told_of(device, monkeypatch):
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
-    with pytest.raises(NoDeviceError, match=f"no {PROVIDERS[device]}: install onnxruntime-gpu"):
+    monkeypatch.setattr(runtime, "has_gpu", lambda: True)
+    with pytest.raises(DeviceError, match=f"no {PROVIDERS[device]}: install onnxruntime-gpu in its place") as caught:
         runtime.check_usable(device)
+    assert not isinstance(caught.value, NoDeviceError), "auto would say nothing of it"
 
 
 @pytest.mark.parametrize("device", ["cuda", "tensorrt"])
-def test_a_machine_without_a_gpu_is_told_of(device, monkeypatch):
-    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: list(PROVIDERS.values()))
+@pytest.mark.parametrize("build", ["cpu", "gpu"])
+def test_a_machine_without_a_gpu_is_told_of(device, build, monkeypatch):
+    providers = {"cpu": ["CPUExecutionProvider"], "gpu": list(PROVIDERS.values())}[build]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: providers)
     monkeypatch.setattr(runtime, "has_gpu", lambda: False)
     with pytest.raises(NoDeviceError, match="no NVIDIA GPU"):
         runtime.check_usable(device)
