@@ -1,4 +1,4 @@
-"""Find faces in views of an image: square, network, anchors, decode, weighted non-maximum suppression over all views.
+"""Find faces in views of an image: square, network, anchors, decode.
 
 Normalised coordinates do not leave this file. Source of the constants: MediaPipe 0.10.21, face_detection modules
 (Apache-2.0); the network is BlazeFace, arXiv 1907.05047.
@@ -7,24 +7,21 @@ Normalised coordinates do not leave this file. Source of the constants: MediaPip
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facemesh_ros.checks import all_finite
+from facemesh_ros.buckets import chunks
+from facemesh_ros.candidates import NO_CANDIDATES, Candidates, merged
 from facemesh_ros.errors import ModelError
 from facemesh_ros.exposure import exposed
 from facemesh_ros.geometry import (
-    LEFT_EYE_KEYPOINT,
     LEFT_EYE_OUTER_CORNER,
-    RIGHT_EYE_KEYPOINT,
     RIGHT_EYE_OUTER_CORNER,
     image_from_crop,
-    overlaps,
     roi_from_points,
     to_image,
 )
@@ -35,10 +32,6 @@ from facemesh_ros.types import Detection, Float32, Float64, Mesh, Roi, UInt8
 from facemesh_ros.views import View
 from facemesh_ros.warp import Maps, sampling_maps
 
-NMS_OVERLAP = 0.3
-"""Detections that overlap more (intersection over union) are one face, if they are turned alike."""
-SAME_TURN_COS = 0.5
-"""Cosine of 60°: a face that a network sees upright and upside down is two hypotheses, not one face."""
 CUT_OFF = 0.1
 """Share of a box that may lie outside of the view."""
 CLOSE_UP = {"short": 1.6, "full": 3.0}
@@ -52,33 +45,6 @@ _KEYPOINTS = ((33, 133), (362, 263), (4,), (13, 14))
 """Mesh points whose mean is a keypoint: eye corners, nose tip, the inner lips."""
 _GRIDS = {896: ((16, 2), (8, 6)), 2304: ((48, 1),)}
 """Number of anchors → (cells a side, anchors a cell) of each grid: short range, full range."""
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """What the networks see, before what overlaps is merged."""
-
-    boxes_xyxy: Float64
-    """(K, 4) px of the image, without their turn."""
-    keypoints: Float64
-    """(K, 6, 2) px of the image."""
-    scores: Float64
-    """(K,) 0..1."""
-
-    @classmethod
-    def joined(cls, parts: Iterable[Candidates]) -> Candidates:
-        """Return all of them, in their order."""
-        every = [part for part in parts if len(part.scores)]
-        if len(every) <= 1:
-            return every[0] if every else _NONE
-        return cls(
-            np.concatenate([part.boxes_xyxy for part in every]),
-            np.concatenate([part.keypoints for part in every]),
-            np.concatenate([part.scores for part in every]),
-        )
-
-
-_NONE = Candidates(np.zeros((0, 4)), np.zeros((0, 6, 2)), np.zeros(0))
 
 
 class Detector:
@@ -113,51 +79,84 @@ class Detector:
             min_score: in the place of the detector's own.
         """
         limit = self.min_score if min_score is None else min_score
-        picture = Picture.of(image)
-        return Candidates.joined(each(lambda view: self._look(picture, view, limit), tuple(views), self._threads))
+        return Candidates.joined(self._each(Picture.of(image), list(views), limit))
 
-    def certainty(self, image: AnyImage, mesh: Mesh) -> float:
-        """Return how surely the networks see, close up, just the face that ``mesh`` shows, 0..1.
+    def certainties(self, image: AnyImage, meshes: Sequence[Mesh]) -> list[float]:
+        """Return for each mesh how surely the networks see, close up, just the face that it shows, 0..1.
 
         Each looks at the mesh's own region, upright; the mean of their best scores counts. 0 where one of them sees no
         face there whose eyes, nose and mouth are the mesh's.
 
         Raises:
-            InputError: all points of the mesh coincide.
+            InputError: all points of a mesh coincide.
         """
-        scores = [self._close_up(image, mesh, network) for network in self._networks]
-        return float(np.mean(scores)) if min(scores) > 0.0 else 0.0
+        by_network = self._close_up(image, meshes, self.networks)
+        return [float(np.mean(scores)) if min(scores) > 0.0 else 0.0 for scores in zip(*by_network, strict=True)]
 
-    def glance(self, image: AnyImage, mesh: Mesh) -> float:
+    def glances(self, image: AnyImage, meshes: Sequence[Mesh]) -> list[float]:
         """Return the same from the first network alone, which is the quickest.
 
         Raises:
-            InputError: all points of the mesh coincide.
+            InputError: all points of a mesh coincide.
         """
-        return self._close_up(image, mesh, self.networks[0])
+        (scores,) = self._close_up(image, meshes, self.networks[:1])
+        return scores
 
-    def _close_up(self, image: AnyImage, mesh: Mesh, network: str) -> float:
-        roi = roi_from_points(mesh.points)
-        marks = keypoints_of(mesh.points)
-        eyes = mesh.points[LEFT_EYE_OUTER_CORNER] - mesh.points[RIGHT_EYE_OUTER_CORNER]
-        limit_px = AGREEMENT * float(np.linalg.norm(eyes))
-        square = Roi(roi.center_xy, CLOSE_UP[network] * roi.size, roi.angle)
-        seen = self.look(image, [View(network, square)], LOWEST_CERTAINTY)
-        distances_px = np.linalg.norm(seen.keypoints[:, : len(marks)] - marks, axis=2).mean(axis=1)
-        return float(seen.scores[distances_px <= limit_px].max(initial=0.0))
+    def _close_up(self, image: AnyImage, meshes: Sequence[Mesh], networks: Sequence[str]) -> list[list[float]]:
+        """Return the scores, network by network, mesh by mesh."""
+        regions = [roi_from_points(mesh.points) for mesh in meshes]
+        views = [
+            View(name, Roi(roi.center_xy, CLOSE_UP[name] * roi.size, roi.angle)) for name in networks for roi in regions
+        ]
+        seen = iter(self._each(Picture.of(image), views, LOWEST_CERTAINTY))
+        return [[_best_score(next(seen), mesh) for mesh in meshes] for _ in networks]
 
-    def _look(self, picture: Picture, view: View, min_score: float) -> Candidates:
-        session, anchors = self._networks[view.network]
+    def _each(self, picture: Picture, views: Sequence[View], min_score: float) -> list[Candidates]:
+        """Return what the networks see in each view: on a CPU by threads that share them, on a GPU in batches."""
+        batches = []
+        for network, (session, _) in self._networks.items():
+            places = [place for place, view in enumerate(views) if view.network == network]
+            batches += [places[part] for part in chunks(len(places), session.at_once)] if places else []
+        looks = each(
+            lambda places: self._batch(picture, [views[place] for place in places], min_score), batches, self._threads
+        )
+        found: dict[int, Candidates] = {}
+        for places, look in zip(batches, looks, strict=True):
+            found.update(zip(places, look, strict=True))
+        return [found[place] for place in range(len(views))]
+
+    def _batch(self, picture: Picture, views: Sequence[View], min_score: float) -> list[Candidates]:
+        """Return what one network, which all these views name, sees in each of them."""
+        session, anchors = self._networks[views[0].network]
         side = session.input_size
-        regressors, logits = session.run(network_input(picture, view.roi, side), "regressors", "logits")
-        likely, scores = _likely(logits[0], min_score)
-        if not len(likely):
-            return _NONE
-        boxes, keypoints = decode(regressors[0, likely], anchors[likely] * side)
-        image_from_input = image_from_crop(view.roi, side)
-        kept = _whole_in_view(boxes, *_image_in_view(*_key(view.roi), side, *picture.size_wh), side)
-        boxes, keypoints = _boxes_to_image(boxes[kept], image_from_input), to_image(keypoints[kept], image_from_input)
-        return Candidates(boxes, keypoints, scores[kept])
+        outputs = session.run(network_input(picture, [view.roi for view in views], side), "regressors", "logits")
+        found = []
+        for regressors, logits, view in zip(*outputs, views, strict=True):
+            likely, scores = _likely(logits, min_score)
+            placed = _placed(regressors[likely], anchors[likely] * side, scores, view.roi, side, picture.size_wh)
+            found.append(placed)
+        return found
+
+
+def _placed(
+    regressors: Float32, anchors_px: Float64, scores: Float64, roi: Roi, side: int, size_wh: tuple[int, int]
+) -> Candidates:
+    """Return what (K, 16) regressors say, px of the image, but for what the view cuts off."""
+    if not len(scores):
+        return NO_CANDIDATES
+    boxes, keypoints = decode(regressors, anchors_px)
+    image_from_input = image_from_crop(roi, side)
+    kept = _whole_in_view(boxes, *_image_in_view(*_key(roi), side, *size_wh), side)
+    boxes, keypoints = _boxes_to_image(boxes[kept], image_from_input), to_image(keypoints[kept], image_from_input)
+    return Candidates(boxes, keypoints, scores[kept])
+
+
+def _best_score(seen: Candidates, mesh: Mesh) -> float:
+    """Return the best score of what has eyes, nose and mouth where the mesh has them; 0 if nothing has."""
+    marks = keypoints_of(mesh.points)
+    eyes = mesh.points[LEFT_EYE_OUTER_CORNER] - mesh.points[RIGHT_EYE_OUTER_CORNER]
+    distances_px = np.linalg.norm(seen.keypoints[:, : len(marks)] - marks, axis=2).mean(axis=1)
+    return float(seen.scores[distances_px <= AGREEMENT * float(np.linalg.norm(eyes))].max(initial=0.0))
 
 
 def _anchors_of(session: Session) -> Float64:
@@ -187,10 +186,18 @@ def keypoints_of(points: Float32) -> Float64:
     return np.stack([xy[list(ids)].mean(axis=0) for ids in _KEYPOINTS])
 
 
-def network_input(picture: Picture, roi: Roi, side: int) -> UInt8:
-    """Return a square of the image, (1, S, S, 3), bilinear, black outside the image."""
-    square = picture.cut(_maps(*_key(roi), side), cv2.BORDER_CONSTANT)
-    return exposed(square, image_from_crop(roi, side), picture.size_wh)[np.newaxis]
+def network_input(picture: Picture, rois: Sequence[Roi], side: int) -> UInt8:
+    """Return squares of the image, (N, S, S, 3), bilinear, black outside the image."""
+    batch = np.empty((len(rois), side, side, 3), np.uint8)
+    for place, roi in zip(batch, rois, strict=True):
+        shown = exposed(_square(picture, roi, place), image_from_crop(roi, side), picture.size_wh)
+        if shown is not place:
+            np.copyto(place, shown)
+    return batch
+
+
+def _square(picture: Picture, roi: Roi, out: UInt8) -> UInt8:
+    return picture.cut(_maps(*_key(roi), len(out)), cv2.BORDER_CONSTANT, out)
 
 
 @lru_cache(maxsize=16)
@@ -251,30 +258,3 @@ def decode(regressors: Float32, anchors_px: Float64) -> tuple[Float64, Float64]:
     center, extent = raw[:, 0] + anchors_px, raw[:, 1]
     boxes = np.concatenate([center - 0.5 * extent, center + 0.5 * extent], axis=1)
     return boxes, raw[:, 2:] + anchors_px[:, np.newaxis]
-
-
-def merged(candidates: Candidates) -> tuple[Detection, ...]:
-    """Merge what overlaps: weighted non-maximum suppression, over all views at once.
-
-    The best one takes all that overlap it by more than :data:`NMS_OVERLAP` and stand upright the same way; box and
-    keypoints become the score-weighted mean of the group, the score stays the best. Boxes without extent, and what is
-    not finite, are dropped.
-    """
-    boxes, keypoints, scores = candidates.boxes_xyxy, candidates.keypoints, candidates.scores
-    sound = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
-    if not (all_finite(boxes) and all_finite(keypoints)):
-        sound &= np.isfinite(boxes).all(axis=1) & np.isfinite(keypoints).all(axis=(1, 2))
-    eyes = keypoints[:, LEFT_EYE_KEYPOINT] - keypoints[:, RIGHT_EYE_KEYPOINT]
-    rolls = np.arctan2(eyes[:, 1], eyes[:, 0])
-    order = np.argsort(-scores, kind="stable")
-    left = order[sound[order]]
-    found = []
-    while len(left):
-        near = overlaps(boxes[left[0]], boxes[left]) > NMS_OVERLAP
-        near &= np.cos(rolls[left] - rolls[left[0]]) > SAME_TURN_COS
-        near[0] = True
-        group, left = left[near], left[~near]
-        weights = scores[group] / scores[group].sum()
-        middle = (weights @ keypoints[group].reshape(len(group), -1)).reshape(-1, 2)
-        found.append(Detection(weights @ boxes[group], middle, float(scores[group[0]])))
-    return tuple(found)

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from facemesh_ros.candidates import Candidates, merged
 from facemesh_ros.config import Config
-from facemesh_ros.detector import Candidates, Detector, merged
+from facemesh_ros.detector import Detector
 from facemesh_ros.geometry import LEFT_EYE_OUTER_CORNER, RIGHT_EYE_OUTER_CORNER, roi_from_points
 from facemesh_ros.mesh_net import MeshNet
 from facemesh_ros.picture import Picture
@@ -90,7 +91,8 @@ class Finder:
             return []
         least = STILL_CERTAIN * self._config.detector.min_certainty
         with self._stage("detect"):
-            return [t.track_id for t in tracks if self._detector.glance(picture, t.mesh) >= least]
+            scores = self._detector.glances(picture, [track.mesh for track in tracks])
+        return [track.track_id for track, score in zip(tracks, scores, strict=True) if score >= least]
 
     def find_all(self, tracker: Tracker, picture: Picture, stages: Stages, camera: Camera | None = None) -> None:
         """Give the tracker the faces of a single picture, meshed as well as can be."""
@@ -126,7 +128,8 @@ class Finder:
     def _confirmed(self, picture: Picture, sightings: Sequence[Sighting]) -> list[Sighting]:
         """Return what the detector sees as well, close up: the surest first."""
         with self._stage("detect"):
-            rated = [replace(one, certainty=self._detector.certainty(picture, one.mesh)) for one in sightings]
+            certainties = self._detector.certainties(picture, [one.mesh for one in sightings])
+        rated = [replace(one, certainty=certainty) for one, certainty in zip(sightings, certainties, strict=True)]
         kept = [one for one in rated if one.certainty >= self._config.detector.min_certainty]
         return sorted(kept, key=lambda one: -one.certainty)
 

@@ -10,7 +10,7 @@ from facemesh_ros.config import Config
 from facemesh_ros.devices import first_usable
 from facemesh_ros.errors import ConfigError
 from facemesh_ros.search import near_and_far
-from facemesh_ros.session import Session, has_engine
+from facemesh_ros.session import AT_ONCE, Session, has_engine
 from facemesh_ros.spread import usable_threads
 from facemesh_ros.ways import Threads
 
@@ -56,7 +56,7 @@ class Networks:
                 "device to tensorrt, or precision to fp32"
             )
         rows = {config.mesh.network: config.max_faces * cameras}
-        rows.update((f"detector_{name}", cameras) for name in near_and_far(config.detector.range))
+        rows.update((f"detector_{name}", AT_ONCE * cameras) for name in near_and_far(config.detector.range))
 
         threads = Threads(usable_threads(config.threads), config.intra_op_threads)
 

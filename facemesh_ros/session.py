@@ -25,6 +25,8 @@ from facemesh_ros.types import UInt8
 from facemesh_ros.ways import FORMS, ONE_THREAD, Threads, Way, ways
 
 _log = logging.getLogger(__name__)
+AT_ONCE = 8
+"""Most images of one camera that are put together for a GPU where they could be run one by one."""
 
 
 class Session:
@@ -159,6 +161,11 @@ class Session:
     def threads(self) -> int:
         """By how many threads things that are independent are worked on, crops and views too; on a GPU by one."""
         return self.way.threads.rows
+
+    @property
+    def at_once(self) -> int:
+        """Of how many images to make a run that could be several: on a CPU of one, which leaves the most to share."""
+        return 1 if self.way.memory is None else AT_ONCE
 
     @property
     def prepared_rows(self) -> tuple[int, ...]:

@@ -1,3 +1,4 @@
+import threading
 import zlib
 from pathlib import Path
 
@@ -5,22 +6,20 @@ import numpy as np
 import pytest
 
 from facemesh_ros import Config, FaceMesher
+from facemesh_ros.candidates import NMS_OVERLAP, Candidates, merged
 from facemesh_ros.detector import (
     AGREEMENT,
-    NMS_OVERLAP,
-    Candidates,
     Detector,
     anchor_centers,
     decode,
     keypoints_of,
-    merged,
 )
 from facemesh_ros.errors import ModelError
-from facemesh_ros.session import Session
+from facemesh_ros.session import AT_ONCE, Session
 from facemesh_ros.tools.moving_face import render_bgr
 from facemesh_ros.types import Mesh, Roi
 from facemesh_ros.views import View, whole
-from facemesh_ros.ways import Threads
+from facemesh_ros.ways import Threads, Way
 
 DATA = Path(__file__).parent / "data"
 
@@ -112,7 +111,7 @@ def test_what_is_not_finite_is_dropped(bad):
 class FakeNetwork:
     """Sees one face, in the middle of anchor ``index``, whatever the image."""
 
-    name, input_size, threads = "fake", 128, 1
+    name, input_size, threads, at_once = "fake", 128, 1, 1
 
     def __init__(self, index, logit):
         self.output_shapes = {"regressors": ("N", 896, 16), "logits": ("N", 896)}
@@ -121,7 +120,7 @@ class FakeNetwork:
         self.logits[0, index] = logit
 
     def run(self, images, *outputs):
-        return self.regressors, self.logits
+        return np.repeat(self.regressors, len(images), axis=0), np.repeat(self.logits, len(images), axis=0)
 
 
 @pytest.mark.parametrize(("second", "faces"), [(0, 1), (400, 2)])
@@ -146,6 +145,74 @@ def test_threads_change_no_bit(networks, face_rgb):
 
 def test_looking_nowhere_sees_nothing():
     assert Detector({"short": FakeNetwork(0, 1.0)}, 0.5).detect(np.zeros((128, 128, 3), np.uint8), []) == ()
+
+
+def views_of(size_wh, counts):
+    """Views of an image by two networks that take turns, each somewhat apart from the others."""
+    counts = dict(counts)
+    views = []
+    for index in range(max(counts.values(), default=0)):
+        for network, count in counts.items():
+            if index < count:
+                views.append(View(network, Roi((size_wh[0] / 2 + 5.0 * index, size_wh[1] / 2), 480.0, 0.1 * index)))
+    return views
+
+
+AS_ON_A_GPU = Way("cpu", "gpu", (("CPUExecutionProvider", {}),), memory="cpu")
+
+
+@pytest.mark.parametrize("counts", [{}, {"short": 1}, {"short": 3, "full": 2}, {"short": 2, "full": AT_ONCE + 3}])
+def test_views_that_are_looked_at_together_show_what_each_shows_alone_in_their_order(networks, face_rgb, counts):
+    detector = Detector({name: Session.open(f"detector_{name}", "cpu") for name in ("short", "full")}, 0.3)
+    as_on_a_gpu = Detector({name: Session.by(AS_ON_A_GPU, f"detector_{name}") for name in ("short", "full")}, 0.3)
+    views = views_of((640, 480), counts)
+    alone = Candidates.joined(detector.look(face_rgb, [view]) for view in views)
+    assert len(alone.scores) >= len(views)
+    seen = detector.look(face_rgb, views), as_on_a_gpu.look(face_rgb, views), alone
+    for got, other, expected in zip(*(vars(one).values() for one in seen), strict=True):
+        assert np.array_equal(got, expected), "not the same bits"
+        assert other == pytest.approx(expected, abs=1e-2)
+
+
+def test_on_a_gpu_the_views_of_an_image_by_a_network_are_one_batch(networks, face_rgb, monkeypatch):
+    session, batches = Session.by(AS_ON_A_GPU, "detector_short"), []
+    run = session._buckets.run
+    monkeypatch.setattr(session._buckets, "run", lambda images: batches.append(len(images)) or run(images))
+    Detector({"short": session}, 0.3).look(face_rgb, views_of((640, 480), {"short": AT_ONCE + 3}))
+    assert batches == [AT_ONCE, 3]
+
+
+def test_on_a_gpu_views_that_several_cameras_look_at_meanwhile_are_one_batch(networks, face_rgb, monkeypatch):
+    session, batches = Session.by(AS_ON_A_GPU, "detector_short"), []
+    run, is_begun, may_end = session._buckets.run, threading.Event(), threading.Event()
+
+    def gated(images):
+        batches.append(len(images))
+        is_begun.set()
+        assert may_end.wait(60.0)
+        return run(images)
+
+    monkeypatch.setattr(session._buckets, "run", gated)
+    detector, seen = Detector({"short": session}, 0.3), {}
+    views = views_of((640, 480), {"short": 5})
+
+    def look(name, part):
+        seen[name] = detector.look(face_rgb, views[part])
+
+    threads = []
+    for camera, part in enumerate((slice(0, 1), slice(1, 3), slice(3, 5))):
+        threads.append(threading.Thread(target=look, args=[camera, part]))
+        threads[-1].start()
+        assert is_begun.wait(60.0)
+        while len(session._joined._waiting) < camera:  # its thread has still to get there
+            pass
+    may_end.set()
+    for thread in threads:
+        thread.join()
+    assert batches == [1, 4]
+    expected = detector.look(face_rgb, views)
+    together = Candidates.joined(seen[camera] for camera in range(3))
+    assert together.boxes_xyxy == pytest.approx(expected.boxes_xyxy, abs=1e-2)
 
 
 TILE = Roi((200.0, 200.0), 128.0, 0.0)
@@ -213,14 +280,16 @@ def test_the_mesh_of_a_face_is_certain_and_the_same_mesh_elsewhere_is_not(networ
     sessions = {name: Session.open(f"detector_{name}", "cpu") for name in ("short", "full")}
     both = Detector(sessions, 0.5)
     (face,) = FaceMesher(Config(device="cpu", max_faces=1)).process_still(face_rgb)
-    assert both.certainty(face_rgb, face.mesh) > 0.75
+    assert both.certainties(face_rgb, []) == []
+    assert both.certainties(face_rgb, [face.mesh])[0] > 0.75
     points = face.mesh.points
     eye_distance = np.linalg.norm(points[263] - points[33])
     beside = Mesh(points + np.float32([2 * AGREEMENT * eye_distance, 0, 0]), 1.0)
     upside_down = Mesh(2 * points.mean(axis=0) - points, 1.0)
-    for wrong in (beside, upside_down):
-        assert both.certainty(face_rgb, wrong) < 0.5 * Config().detector.min_certainty
-    assert both.certainty(np.full_like(face_rgb, 90), face.mesh) == 0.0
+    right, *wrong = both.certainties(face_rgb, [face.mesh, beside, upside_down])
+    assert right == both.certainties(face_rgb, [face.mesh])[0]
+    assert max(wrong) < 0.5 * Config().detector.min_certainty
+    assert both.certainties(np.full_like(face_rgb, 90), [face.mesh]) == [0.0]
 
 
 def test_the_keypoints_of_a_mesh_are_those_of_its_detection(networks, face_rgb):

@@ -14,7 +14,8 @@ LAYERS = (
     {"config", "topology", "distortion", "target", "buckets", "page_locked"},
     {"geometry", "filters", "models", "warp", "identity", "exposure", "lens", "head", "paint", "labels"}
     | {"ways", "joined", "spread", "gpu_thread"},
-    {"runtime", "engines", "track", "views", "procrustes", "shapes", "virtual_camera", "anonymous", "picture"},
+    {"runtime", "engines", "track", "views", "procrustes", "shapes", "virtual_camera", "anonymous", "picture"}
+    | {"candidates"},
     {"bound", "gaze", "likelihood"},
     {"session", "expressions", "pose", "directions"},
     {"detector", "mesh_net", "tracker", "search", "scale", "metric_mesh"},

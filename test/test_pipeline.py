@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from facemesh_ros import Camera, Config, FaceMesher
-from facemesh_ros.detector import Candidates
+from facemesh_ros.candidates import Candidates
 from facemesh_ros.errors import ConfigError, InputError
 from facemesh_ros.filters import OneEuroFilter
 from facemesh_ros.finder import mean_mesh
@@ -290,8 +290,8 @@ def test_a_still_picture_shows_no_face_twice(mesher, face_rgb):
             aside = 0.12 * np.ptp(found.boxes_xyxy[:, ::2], axis=1)[:, np.newaxis]
             return Candidates.joined([found, Candidates(found.boxes_xyxy + aside, found.keypoints, 0.8 * found.scores)])
 
-        def certainty(self, image, mesh):
-            return detector.certainty(image, mesh)
+        def certainties(self, image, meshes):
+            return detector.certainties(image, meshes)
 
     detector, mesher._finder._detector = mesher._finder._detector, Twice()
     try:
@@ -516,7 +516,8 @@ def test_a_face_that_the_detector_does_not_see_any_more_is_lost_when_it_is_due(m
     detector = mesher._finder._detector
     for index in range(10):
         assert len(mesher.process(face_rgb, index / 10)) == 1
-    monkeypatch.setattr(detector, "_close_up", lambda *_: 0.0)
+    monkeypatch.setattr(detector, "glances", lambda _, meshes: [0.0] * len(meshes))
+    monkeypatch.setattr(detector, "certainties", lambda _, meshes: [0.0] * len(meshes))
     assert mesher.process(face_rgb, 1.0) == ()
 
 
