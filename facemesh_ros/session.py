@@ -15,7 +15,7 @@ from facemesh_ros.bound import BoundBatch
 from facemesh_ros.buckets import Buckets, Outputs
 from facemesh_ros.devices import first_usable
 from facemesh_ros.engines import EngineKey
-from facemesh_ros.errors import DeviceError, ModelError
+from facemesh_ros.errors import DeviceError, ModelError, StuckDeviceError
 from facemesh_ros.gpu_thread import RUN_S, GpuThread, open_on_gpu
 from facemesh_ros.joined import Joined
 from facemesh_ros.models import NETWORKS, find_network, sha256_of
@@ -114,6 +114,8 @@ class Session:
                 key.prepare()
             try:
                 session = cls.by(way, name, folder, most_rows)
+            except StuckDeviceError:
+                raise  # the device would hang in the next way as well
             except DeviceError as error:
                 _log.info("%s does not run by %s: %s", name, way.providers[0], error)
                 failure = error

@@ -253,6 +253,20 @@ def test_where_tensorrts_best_way_runs_no_other_is_tried(building):
     assert tried == [("with profile", []), ("with profile", ["with profile"])]
 
 
+def test_a_device_that_hangs_in_one_way_is_not_tried_in_another(networks, monkeypatch):
+    monkeypatch.setattr("facemesh_ros.runtime.check_usable", str)
+    tried = []
+
+    def by(way, *_):
+        tried.append(way)
+        raise StuckDeviceError("it hangs")
+
+    monkeypatch.setattr(Session, "by", by)
+    with pytest.raises(StuckDeviceError):
+        Session.on("cuda", "mesh")
+    assert len(tried) == 1
+
+
 @pytest.fixture
 def broken_gpu(monkeypatch):
     """A machine with a GPU and a provider that is not to be had from this build of onnxruntime."""
