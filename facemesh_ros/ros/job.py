@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from facemesh_ros.errors import InputError
+from facemesh_ros.errors import FaceMeshError, InputError
 from facemesh_ros.ros.throttle import Throttle
 
 T = TypeVar("T")
@@ -63,6 +63,10 @@ class Job(Generic[T]):
             self._add_bad()
             if self._is_due(error):
                 self._logger.warning(f"{self._what} skipped: {error}")
+        except FaceMeshError as error:  # foreseen: it says what to do
+            self._add_failed()
+            if self._is_due(error):
+                self._logger.error(f"{self._what} skipped: {error}")
         except Exception as error:
             self._add_failed()
             if self._is_due(error):

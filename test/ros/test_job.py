@@ -2,7 +2,7 @@
 
 import pytest
 
-from facemesh_ros.errors import InputError
+from facemesh_ros.errors import InputError, StuckDeviceError
 from facemesh_ros.ros.job import Job
 
 
@@ -36,6 +36,13 @@ def test_an_error_of_our_own_is_said_with_its_traceback(log):
     (said,) = log.failed
     assert said.startswith("view skipped because of an error in this node:\nTraceback")
     assert "ZeroDivisionError: a bug" in said
+
+
+def test_a_device_that_fails_is_said_in_its_own_words(log):
+    failed = []
+    job = Job("image", raising, log, add_failed=lambda: failed.append(1))
+    job(StuckDeviceError("a run does not end: do this"))
+    assert (failed, log.warned, log.failed) == ([1], [], ["image skipped: a run does not end: do this"])
 
 
 def test_it_is_busy_while_it_works_however_that_ends(log):
