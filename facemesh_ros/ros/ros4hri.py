@@ -18,6 +18,11 @@ from facemesh_ros.ros.convert import bgr8_message
 from facemesh_ros.ros.crowd import Crowd
 from facemesh_ros.types import Face, Float32
 
+try:
+    from rclpy.event_handler import PublisherEventCallbacks
+except ImportError:  # its name in Humble
+    from rclpy.qos_event import PublisherEventCallbacks
+
 DEPTH = 1
 FACES = "/humans/faces"
 GAZING = "/humans/interactions/gazing"
@@ -162,8 +167,14 @@ class Ros4HriBridge:
             return made
 
     def _publisher(self, message_type: type, topic: str) -> Any:
-        reliable = QoSProfile(depth=DEPTH, reliability=ReliabilityPolicy.RELIABLE)
-        return self._node.create_publisher(message_type, topic, reliable)
+        # Workers make and destroy these while the executor is at work: it must not wait for any event of theirs, as it
+        # does by default, for it may find what it waits for destroyed, and ends.
+        return self._node.create_publisher(
+            message_type,
+            topic,
+            QoSProfile(depth=DEPTH, reliability=ReliabilityPolicy.RELIABLE),
+            event_callbacks=PublisherEventCallbacks(use_default_callbacks=False),
+        )
 
     def _drop(self, name: str) -> None:
         for publisher in self._of_faces.pop(name).values():

@@ -2,7 +2,7 @@
 
 import sys
 from dataclasses import dataclass, field, make_dataclass, replace
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,10 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed here: make setup")
 pytest.importorskip("facemesh_ros.msg", reason="the messages are not built: make setup")
 
 from rig import a_face, image_message
+from std_msgs.msg import String
 
 from facemesh_ros import rep155
+from facemesh_ros.ros import ros4hri
 from facemesh_ros.ros.crowd import Crowd
 from facemesh_ros.ros.gate import Gate, GateClosedError
 from facemesh_ros.ros.ros4hri import FACES, Ros4HriBridge
@@ -61,7 +63,7 @@ class Node:
     def __init__(self, readers=1):
         self.readers, self.present, self.past = readers, {}, {}
 
-    def create_publisher(self, _message_type, topic, _qos):
+    def create_publisher(self, _message_type, topic, _qos, **_events):
         assert topic not in self.present
         self.present[topic] = Publisher(topic, self.readers)
         return self.present[topic]
@@ -241,10 +243,10 @@ class BrokenNode(Node):
         super().__init__()
         self.makes = makes
 
-    def create_publisher(self, *arguments):
+    def create_publisher(self, *arguments, **events):
         if len(self.present) == self.makes:
             raise RuntimeError("no type support")
-        return super().create_publisher(*arguments)
+        return super().create_publisher(*arguments, **events)
 
 
 def test_where_a_publisher_cannot_be_made_none_is_left_and_it_stays_closed(hri_msgs):
@@ -365,3 +367,16 @@ def test_the_list_of_each_camera_holds_the_faces_of_all(hri_msgs):
     bridges["right"].close()
     assert ids(nodes["left"]) == [["left_1", "left_2"], ["left_2", "right_1"], ["right_1"]]
     assert ids(nodes["right"]) == [["left_1", "left_2", "right_1"], []]
+
+
+def test_the_executor_waits_for_nothing_that_the_bridge_makes(rig, monkeypatch):
+    """A worker may destroy at any time what is a face's, and what an executor waits for must not be."""
+    monkeypatch.setattr(ros4hri, "hri_messages", lambda: SimpleNamespace(**dict.fromkeys(FIELDS, String)))
+    before, waited_for = set(rig.tester.publishers), set(rig.tester.waitables)
+    bridge = Ros4HriBridge(rig.tester, [].append, Crowd())
+    bridge.open(True, robot_is_target=True)
+    bridge._publishers_of("f1")
+    made = {publisher.topic_name for publisher in set(rig.tester.publishers) - before}
+    of_face = {f"/humans/faces/f1/{kind}" for kind in ("roi", "landmarks", "cropped", "aligned")}
+    assert made == {"/humans/faces/tracked", "/humans/interactions/gazing", *of_face}
+    assert set(rig.tester.waitables) == waited_for
