@@ -226,7 +226,7 @@ class FaceMeshNode(LifecycleNode):
         return response
 
     def _on_period(self) -> None:
-        """Publish the diagnostics, and see that no camera holds up the others."""
+        """Publish the diagnostics, and see that no camera holds up the others, or tells of faces for ever."""
         busy_s = [0.0] * len(self._lanes) if self._streams is None else self._streams.busy_s
         state = self._state()
         message = DiagnosticArray(
@@ -234,6 +234,8 @@ class FaceMeshNode(LifecycleNode):
         )
         message.header.stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(message)
+        for lane in self._lanes:
+            lane.outputs.bridge.forget_if_silent()
         if self._streams is not None:
             self._streams.relieve()
 

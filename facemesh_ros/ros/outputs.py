@@ -53,7 +53,7 @@ class Outputs:
         self.view_frame = ViewFrame(node)
         self.markers = node.create_lifecycle_publisher(MarkerArray, camera.output("markers"), reliable)
         self.points = node.create_lifecycle_publisher(PointCloud2, camera.output("points"), reliable)
-        self.bridge = Ros4HriBridge(node, warn, crowd)
+        self.bridge = Ros4HriBridge(node, warn, crowd, lambda: 1e-9 * node.get_clock().now().nanoseconds)
         self.pictures: Pictures | None = None
         """The publishers of images, between :meth:`open_pictures` and :meth:`close_pictures`."""
         self.camera = camera

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from types import ModuleType
@@ -16,6 +18,7 @@ from facemesh_ros import rep155
 from facemesh_ros.picture import AnyImage, Picture
 from facemesh_ros.ros.convert import bgr8_message
 from facemesh_ros.ros.crowd import Crowd
+from facemesh_ros.ros.pulse import Pulse
 from facemesh_ros.types import Face, Float32
 
 try:
@@ -44,10 +47,17 @@ class Ros4HriBridge:
     A camera has one; the list of all faces is that of the whole ``crowd``, which they share.
     """
 
-    def __init__(self, node: Node, warn: Callable[[str], None], crowd: Crowd) -> None:
+    def __init__(
+        self, node: Node, warn: Callable[[str], None], crowd: Crowd, now_s: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Publish nothing yet; ``now_s`` is the clock by which images cease."""
         self._node = node
         self._warn = warn
         self._crowd = crowd
+        self._now_s = now_s
+        self._pulse = Pulse()
+        self._lock = threading.Lock()
+        """Of what is there: faces are told of by a worker, and forgotten by who looks for silence."""
         self._messages: ModuleType | None = None
         self._tracked: Any = None
         self._gazing: Any = None
@@ -79,6 +89,7 @@ class Ros4HriBridge:
             kinds = {f"{FACES}/tracked": "IdsList", **({GAZING: "Gaze"} if robot_is_target else {})}
             made = self._publishers({topic: getattr(messages, kind) for topic, kind in kinds.items()})
             self._tracked, self._gazing = made[f"{FACES}/tracked"], made.get(GAZING)
+        self._pulse = Pulse()
         self._messages = messages
 
     def publish(
@@ -93,9 +104,10 @@ class Ros4HriBridge:
         Raises:
             GateClosedError: the stream has ended, maybe meanwhile.
         """
-        with gate:
+        with gate, self._lock:
             if self._messages is None:
                 return
+            self._pulse.beat(self._now_s())
             self._last = header
             present = {rep155.face_id(face.track_id, self._prefix): face for face in faces}
             for name in self._of_faces.keys() - present.keys():
@@ -105,16 +117,33 @@ class Ros4HriBridge:
         for name, face in present.items():
             self._publish_face(name, face, header, picture, gate)
 
+    def forget_if_silent(self) -> None:
+        """Say that nobody is there any more once images have ceased, as :class:`Pulse` has it; to be called on and on.
+
+        The next image brings the faces back. While one is being told of, nothing is waited for.
+        """
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
+            if self._of_faces and self._pulse.has_ceased(self._now_s()):
+                self._forget()
+        finally:
+            self._lock.release()
+
     def close(self) -> None:
         """Say that there is nobody any more, and take the publishers back."""
-        if self._messages is None:
-            return
+        with self._lock:
+            if self._messages is None:
+                return
+            self._forget()
+            for publisher in filter(None, (self._tracked, self._gazing)):
+                self._node.destroy_publisher(publisher)
+            self._messages = self._last = None
+
+    def _forget(self) -> None:
         self._tell((), Header() if self._last is None else self._last)
         for name in list(self._of_faces):
             self._drop(name)
-        for publisher in filter(None, (self._tracked, self._gazing)):
-            self._node.destroy_publisher(publisher)
-        self._messages = self._last = None
 
     def _tell(self, ids: Iterable[str], header: Header) -> None:
         messages, tracked = self._messages, self._tracked
@@ -124,7 +153,7 @@ class Ros4HriBridge:
     def _publish_face(
         self, name: str, face: Face, header: Header, picture: Picture, gate: AbstractContextManager[object]
     ) -> None:
-        with gate:
+        with gate, self._lock:
             messages = self._messages
             assert messages is not None
             if name not in self._of_faces:
@@ -140,8 +169,9 @@ class Ros4HriBridge:
         }
         for kind, publisher in wanted:
             message = made[kind]()
-            with gate:
-                publisher.publish(message)
+            with gate, self._lock:
+                if name in self._of_faces:  # or it took so long to make that the camera counts as silent
+                    publisher.publish(message)
         if self._gazing is not None and face.gaze is not None and face.gaze.is_looking:
             with gate:
                 self._gazing.publish(messages.Gaze(header=header, sender=name, receiver=""))

@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("rclpy", reason="ROS 2 is not installed here: make setup")
 pytest.importorskip("facemesh_ros.msg", reason="the messages are not built: make setup")
 
-from rig import a_face, image_message
+from rig import a_face, image_message, is_idle, stamp
 from std_msgs.msg import String
 
 from facemesh_ros import rep155
@@ -380,3 +380,126 @@ def test_the_executor_waits_for_nothing_that_the_bridge_makes(rig, monkeypatch):
     of_face = {f"/humans/faces/f1/{kind}" for kind in ("roi", "landmarks", "cropped", "aligned")}
     assert made == {"/humans/faces/tracked", "/humans/interactions/gazing", *of_face}
     assert set(rig.tester.waitables) == waited_for
+
+
+SIDES = ("left", "right")
+
+
+class Sides:
+    """Two cameras of one node, and the clock by which they fall silent."""
+
+    def __init__(self):
+        self.now_s, crowd = 100.0, Crowd()
+        self.nodes = {side: Node() for side in SIDES}
+        self.bridges = {side: Ros4HriBridge(self.nodes[side], [].append, crowd, lambda: self.now_s) for side in SIDES}
+        for side in SIDES:
+            self.bridges[side].open(True, robot_is_target=True, prefix=f"{side}_")
+
+    def see(self, side, *of):
+        self.bridges[side].publish(faces(*of), header(self.now_s), PICTURE)
+
+    def pass_by(self, seconds):
+        self.now_s += seconds
+        for bridge in self.bridges.values():
+            bridge.forget_if_silent()
+
+    def topics_of_faces(self, side):
+        return {topic.split("/")[3] for topic in self.nodes[side].present if topic.count("/") == 4}
+
+
+def test_a_camera_that_falls_silent_takes_its_faces_with_it_and_may_bring_them_back(hri_msgs):
+    sides = Sides()
+    for _ in range(12):
+        sides.see("right", 1)
+        if sides.now_s < 101.0:
+            sides.see("left", 1)
+        sides.pass_by(0.25)
+    assert sides.topics_of_faces("left") == set() and sides.topics_of_faces("right") == {"right_1"}
+    of_left, of_right = ids(sides.nodes["left"]), ids(sides.nodes["right"])
+    assert of_left == [["right_1", "left_1"]] * 4 + [["right_1"]]
+    assert of_right == [["right_1"], *[["right_1", "left_1"]] * 7, *[["right_1"]] * 4]
+    sides.see("left", 1)
+    assert ids(sides.nodes["left"])[-1] == ["right_1", "left_1"]
+    assert sides.topics_of_faces("left") == {"left_1"}
+
+
+@pytest.mark.parametrize("interval_s", [1 / 30, 0.5, 1.0, 2.0])
+def test_a_slow_camera_is_not_silent(hri_msgs, interval_s):
+    sides = Sides()
+    for _ in range(8):
+        sides.see("left", 1)
+        sides.pass_by(0.5 * interval_s)
+        sides.pass_by(0.5 * interval_s)
+    assert ids(sides.nodes["left"]) == [["left_1"]] * 8
+
+
+def test_silence_after_nobody_was_there_is_not_spoken_of(hri_msgs):
+    sides = Sides()
+    sides.see("left")
+    sides.pass_by(100.0)
+    assert ids(sides.nodes["left"]) == [[]]
+
+
+def test_faces_are_taken_back_of_an_only_camera_too_and_once(hri_msgs):
+    sides = Sides()
+    sides.see("left", 1)
+    for _ in range(3):
+        sides.pass_by(100.0)
+    assert ids(sides.nodes["left"]) == [["left_1"], []]
+    sides.bridges["left"].close()
+    sides.pass_by(100.0)
+    assert sides.nodes["left"].present == {}
+
+
+def test_a_picture_that_takes_long_to_make_may_come_too_late(hri_msgs, monkeypatch):
+    sides, real = Sides(), rep155.cropped
+
+    def slow(*arguments):
+        sides.pass_by(100.0)
+        return real(*arguments)
+
+    monkeypatch.setattr(rep155, "cropped", slow)
+    sides.see("left", 1)
+    assert sides.topics_of_faces("left") == set() and ids(sides.nodes["left"])[-1] == []
+    past = {topic.rpartition("/")[2]: publisher.sent for topic, publisher in sides.nodes["left"].past.items()}
+    assert past["roi"] and not past["cropped"] and not past["aligned"]
+    sides.see("left", 1, 2)
+    sides.pass_by(100.0)
+    assert sides.topics_of_faces("left") == set()
+
+
+def test_who_looks_for_silence_does_not_wait_for_an_image_that_is_being_told_of(hri_msgs):
+    sides = Sides()
+    sides.see("left", 1)
+    with sides.bridges["left"]._lock:
+        sides.pass_by(100.0)
+    assert sides.topics_of_faces("left") == {"left_1"}
+
+
+def test_the_node_forgets_a_silent_camera_by_its_own_clock(hri_msgs, rig, monkeypatch):
+    from rosgraph_msgs.msg import Clock
+    from sensor_msgs.msg import Image
+
+    made = Node()
+    monkeypatch.setattr(Ros4HriBridge, "_publisher", lambda _, kind, topic: made.create_publisher(kind, topic, None))
+    node = rig.node({"rep155.enabled": True, "use_sim_time": True})
+    monkeypatch.setattr(node, "destroy_publisher", made.destroy_publisher)
+    clock, images = rig.publisher(Clock, "/clock"), rig.publisher(Image, "/image")
+
+    def set_clock(seconds):
+        clock.publish(Clock(clock=stamp(seconds)))
+        rig.until(lambda: node.get_clock().now().nanoseconds == 1e9 * seconds, "the time")
+
+    set_clock(50.0)
+    rig.mesher.faces = faces(1)
+    images.publish(image_message(1.0))
+    rig.until(lambda: "/humans/faces/f1/aligned" in made.present and is_idle(node), "the face's topics")
+    set_clock(53.0)
+    node._on_period()
+    assert ids(made) == [["f1"]]
+    set_clock(53.5)
+    node._on_period()
+    assert ids(made) == [["f1"], []]
+    assert "/humans/faces/f1/aligned" in made.past
+    node.trigger_deactivate()
+    monkeypatch.undo()
