@@ -111,7 +111,7 @@ class FaceMeshNode(LifecycleNode):
     def on_configure(self, _: LifecycleState) -> None:
         """Load and warm up the networks."""
         config, node_config = self._settings.config, self._settings.node_config
-        check_apart(self, [lane.camera for lane in self._lanes], node_config.input.transport)
+        check_apart(self, [lane.camera for lane in self._lanes], node_config)
         prefixes = [lane.camera.id_prefix(node_config.id_prefix) for lane in self._lanes]
         warn = self.get_logger().warning
         self._target = Target(node_config.attention.target_frame, warn, frames_of(*prefixes))

@@ -375,13 +375,34 @@ def test_an_override_for_a_topic_of_no_camera_is_said(rig, capfd):
 
 
 @pytest.mark.parametrize(
-    "rules", [("front/image:=/cam", "left/image:=/cam"), ("~/front/faces:=/faces", "~/left/faces:=/faces")]
+    ("rules", "common", "to_mend"),
+    [
+        (("front/image:=/cam", "left/image:=/cam"), "/cam", "left/image"),
+        (("front/image:=/rig/one", "left/image:=/rig/two"), "/rig/camera_info", "left/camera_info"),
+        (("front/camera_info:=/info", "left/camera_info:=/info"), "/info", "left/camera_info"),
+        (("left/camera_info:=/front/camera_info",), "/front/camera_info", "left/camera_info"),
+        (("front/depth:=/depth", "left/depth:=/depth"), "/depth", "left/depth"),
+        (("~/front/faces:=/faces", "~/left/faces:=/faces"), "/faces", "~/left/faces"),
+        (("~/left/debug_image:=/facemesh_node/front/debug_image",), "/facemesh_node/front/debug_image", "~/left/debug"),
+    ],
 )
-def test_cameras_that_remappings_have_made_one_are_refused(rig, capfd, rules):
-    node = rig.node({"cameras": list(NAMES)}, remap=rules, start=False)
+def test_cameras_that_remappings_have_made_one_are_refused(rig, capfd, rules, common, to_mend):
+    node = rig.node({"cameras": list(NAMES), "depth.enabled": True}, remap=rules, start=False)
     assert not node.start()
     said = capfd.readouterr().err
-    assert "cameras front and left have the topic /" in said and "in common" in said
+    assert f"cameras front and left have the topic {common} in common" in said and f"-r '{to_mend}" in said
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        ("front/image:=/rig/one", "left/image:=/rig/two", "left/camera_info:=/rig/info_2"),
+        ("front/depth:=/depth", "left/depth:=/depth"),
+    ],
+    ids=["each with its calibration", "depth that nobody listens to"],
+)
+def test_cameras_that_share_nothing_which_they_use_are_taken(rig, rules):
+    assert rig.node({"cameras": list(NAMES)}, remap=rules, start=False).start()
 
 
 def test_what_is_not_remapped_follows_the_cameras_image(rig):
