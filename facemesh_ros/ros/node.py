@@ -43,6 +43,8 @@ from facemesh_ros.ros.transitions import log_failure, transition
 
 NAME = "facemesh_node"
 RESET = "reset_tracks"
+UNTYPED = "PARAMETER_NOT_SET"
+"""What rclpy says of a list without anything in it: it cannot tell its type."""
 WAKE_S = 0.1
 """A signal is noticed after this long at most."""
 
@@ -68,7 +70,9 @@ class FaceMeshNode(LifecycleNode):
         """
         try:
             super().__init__(NAME, automatically_declare_parameters_from_overrides=True, **options)
-        except ValueError as error:  # of a list without anything in it ROS 2 cannot tell the type
+        except ValueError as error:
+            if UNTYPED not in str(error):
+                raise
             raise ConfigError(
                 f"{error}: leave out parameters that are empty lists; [''] is the default of cameras"
             ) from error

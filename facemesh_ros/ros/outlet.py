@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack
 
 from rclpy.duration import Duration
@@ -15,6 +16,9 @@ from facemesh_ros.ros.gate import Gate
 from facemesh_ros.ros.outputs import Outputs
 from facemesh_ros.ros.scene import Scene
 from facemesh_ros.ros.transforms import FaceTransforms
+
+LAST_WORDS = 3
+"""Whose readers are waited for, one after the other: the markers', the points' and the faces'."""
 
 
 class Outlet:
@@ -90,12 +94,13 @@ class Outlet:
 
         Args:
             dropped: how many images were skipped.
-            timeout_s: for the readers of each.
+            timeout_s: for the readers of all together.
         """
+        ends_s = time.monotonic() + timeout_s
         self._gate.close()
         with ExitStack() as last_words:
-            last_words.callback(self._take_faces_back, dropped, timeout_s)
-            last_words.callback(self._scene.close, timeout_s)
+            last_words.callback(self._take_faces_back, dropped, ends_s)
+            last_words.callback(self._scene.close, timeout_s / LAST_WORDS)
             last_words.callback(self._outputs.bridge.close)
 
     def _publish_transforms(self, result: Result) -> None:
@@ -109,11 +114,11 @@ class Outlet:
         """Return what goes before the ids in names and texts."""
         return self._outputs.camera.id_prefix(config.id_prefix) or (PREFIX if self._outputs.bridge.is_open else "")
 
-    def _take_faces_back(self, dropped: int, timeout_s: float) -> None:
-        """Send an array without faces, under the last image's header."""
+    def _take_faces_back(self, dropped: int, ends_s: float) -> None:
+        """Send an array without faces, under the last image's header; its readers have until ``ends_s`` to get it."""
         last, self._last = self._last, None
         if last is None:
             return
         empty = array_message((), last.header, (last.image_width, last.image_height), {}, dropped)
         self._outputs.faces.publish(empty)
-        self._outputs.faces.wait_for_all_acked(Duration(seconds=timeout_s))
+        self._outputs.faces.wait_for_all_acked(Duration(seconds=max(ends_s - time.monotonic(), 0.0)))

@@ -5,6 +5,7 @@ import pytest
 pytest.importorskip("rclpy", reason="ROS 2 is not installed here: make setup")
 pytest.importorskip("facemesh_ros.msg", reason="the messages are not built: make setup")
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -138,6 +139,25 @@ def test_all_is_taken_back_once(outlet):
     assert (stamp_seconds(array.header), array.image_width, array.faces, array.dropped) == (5.0, 64, [], 3)
     assert wait == "wait"  # a publisher that is destroyed first cannot send again what was lost
     assert [recorder.calls[1:] for recorder in (outputs.markers, outputs.points)] == [["wait"], ["wait"]]
+
+
+@pytest.mark.parametrize(("shown", "waits"), [(False, ["faces"]), (True, ["markers", "points", "faces"])])
+def test_readers_that_do_not_acknowledge_are_waited_for_no_longer_than_said(outlet, monkeypatch, shown, waits):
+    clock_s, waited, outputs = [100.0], [], outlet._outputs
+    monkeypatch.setattr(time, "monotonic", lambda: clock_s[0])
+    for name in ("faces", "markers", "points"):
+
+        def wait(timeout, name=name):
+            waited.append(name)
+            clock_s[0] += 1e-9 * timeout.nanoseconds
+
+        getattr(outputs, name).wait_for_all_acked = wait
+    if not shown:
+        outlet._scene._face_markers._last = outlet._scene._last_cloud = None
+    outlet.close(dropped=0, timeout_s=0.6)
+    monkeypatch.undo()
+    assert waited == waits
+    assert clock_s[0] == pytest.approx(100.6)
 
 
 def test_nothing_passes_once_it_is_closed(outlet):

@@ -6,10 +6,12 @@ pytest.importorskip("rclpy", reason="ROS 2 is not installed here: make setup")
 pytest.importorskip("facemesh_ros.msg", reason="the messages are not built: make setup")
 
 from rcl_interfaces.msg import ParameterType
+from rclpy.lifecycle import LifecycleNode
 from rclpy.parameter import Parameter
 
 from facemesh_ros.config import Config, NodeConfig
 from facemesh_ros.errors import ConfigError
+from facemesh_ros.ros.node import FaceMeshNode
 from facemesh_ros.ros.params import TUNABLES, descriptor
 
 pytestmark = pytest.mark.ros
@@ -88,6 +90,20 @@ def test_a_whole_number_is_a_number(rig):
 def test_a_bad_value_stops_the_start_and_is_named(rig, name, value):
     with pytest.raises(ConfigError, match=rf"^{name} is .*; it must be "):
         rig.node({name: value}, start=False)
+
+
+def test_an_empty_list_stops_the_start_with_advice(rig):
+    with pytest.raises(ConfigError, match="leave out parameters that are empty lists"):
+        FaceMeshNode(context=rig.context, cli_args=["--ros-args", "-p", "cameras:=[]"])
+
+
+def test_another_complaint_of_rclpys_is_not_taken_for_that_of_an_empty_list(rig, monkeypatch):
+    def refuse(*_, **__):
+        raise ValueError("no such thing")
+
+    monkeypatch.setattr(LifecycleNode, "__init__", refuse)
+    with pytest.raises(ValueError, match="^no such thing$"):
+        FaceMeshNode(context=rig.context)
 
 
 def test_an_unknown_parameter_is_said_with_the_nearest_name_and_ignored(rig, capfd):
