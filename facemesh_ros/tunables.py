@@ -62,9 +62,10 @@ class Tunable:
         if kind is tuple and isinstance(value, list):
             value = tuple(value)
         if type(value) is not kind:
-            raise ConfigError(f"{self.name} is {value!r} ({type(value).__name__}); it must be {self.allowed()}")
+            got = f"{value!r} ({type(value).__name__})"
+            raise ConfigError(f"{self.name} is {got}; it must be {self.allowed()}{_quotes(kind, value)}")
         if not self._within(value):
-            raise ConfigError(f"{self.name} is {value!r}; it must be {self.allowed()}")
+            raise ConfigError(f"{self.name} is {value!r}; it must be {self.allowed()}{_quotes(kind, value)}")
         return value
 
     def _within(self, value: Value) -> bool:
@@ -95,6 +96,14 @@ class Tunable:
         kind = "a whole number" if isinstance(self.default, int) else "a number"
         unit = f" {self.unit}" if self.unit else ""
         return f"{kind} from {self.low:g} to {self.high:g}{unit}"
+
+
+def _quotes(kind: type, value: object) -> str:
+    """Say, of what is no text where one is wanted, how YAML is told that it is."""
+    given = value if isinstance(value, tuple) else (value,)
+    if kind in (str, tuple) and any(isinstance(one, (bool, int, float)) for one in given):
+        return "; in YAML, words such as on, no, y and nan, and numbers, are texts in quotes only"
+    return ""
 
 
 def tunable(

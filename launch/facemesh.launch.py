@@ -23,6 +23,8 @@ BOOLEANS = ["true", "false"]
 SHOWN = ("debug_image", "markers", "points")
 """Topics of the node's that RViz shows, of the first camera."""
 INPUTS = ("image", "camera_info", "depth")
+NO_NAMES = {"y": "true", "n": "false", **dict.fromkeys(["nan", "inf", "infinity"], "a number")}
+"""Words that launch_ros writes into a parameter file without quotes, and rcl does not read as texts there."""
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -115,13 +117,25 @@ def node(given: Mapping[str, str]) -> LifecycleNode:
 
 
 def names(text: str) -> list[str]:
-    """Return the parts of a list, with commas between them or as in YAML."""
-    return [str(part) for part in yaml.safe_load(f"[{text.strip().removeprefix('[').removesuffix(']')}]")]
+    """Return the parts of a list, with commas between them or as in YAML, but each a text: on is no switch."""
+    try:
+        parts = yaml.load(f"[{text.strip().removeprefix('[').removesuffix(']')}]", yaml.BaseLoader)
+    except yaml.YAMLError as error:
+        raise RuntimeError(f"{text!r} is no list: separate names by commas, as in front,left") from error
+    if not all(isinstance(part, str) for part in parts):
+        raise RuntimeError(f"{text!r} is no list of names: separate names by commas, as in front,left")
+    return list(parts)
 
 
 def cameras(given: Mapping[str, str]) -> list[str]:
     """Return the names of the cameras; a single empty one where none are given."""
-    return names(given["cameras"]) or [""]
+    found = names(given["cameras"]) or [""]
+    for name in found:
+        if name.lower() in NO_NAMES:
+            raise RuntimeError(
+                f"{name} can be no camera's name here, since ROS 2 takes it for {NO_NAMES[name.lower()]}"
+            )
+    return found
 
 
 def topics(given: Mapping[str, str], name: str) -> list[str]:

@@ -18,6 +18,30 @@ def test_the_bare_word_off_of_yaml_is_the_word(word):
         NodeConfig.from_dotted({"privacy.mode": True})
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("cameras", [True, False]),
+        ("cameras", [1, 2]),
+        ("cameras", [float("nan")]),
+        ("id_prefix", True),
+        ("id_prefix", 1),
+    ],
+)
+def test_words_that_yaml_has_turned_into_something_else_are_said_to_need_quotes(name, value):
+    with pytest.raises(ConfigError, match=f"{name} is .*in quotes only"):
+        NodeConfig.from_dotted({name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("cameras", ["1st"]), ("cameras", "front"), ("autostart", "on"), ("workers", 1.5)]
+)
+def test_quotes_are_not_recommended_for_what_is_a_text_or_to_be_none(name, value):
+    with pytest.raises(ConfigError, match=f"{name} is ") as refused:
+        NodeConfig.from_dotted({name: value})
+    assert "quotes" not in str(refused.value)
+
+
 def test_dotted_names_are_unique_over_library_and_node():
     names = [tunable.name for tunable in ALL]
     assert len(set(names)) == len(names)

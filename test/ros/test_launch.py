@@ -18,6 +18,7 @@ import pytest
 import yaml
 from launch_stand_ins import DeclareLaunchArgument, LaunchContext, described
 
+from facemesh_ros.errors import ConfigError
 from facemesh_ros.ros.environment import large_message_environment
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -99,6 +100,40 @@ def test_cameras_reach_the_node_and_each_has_its_topics(start, cameras):
         "front/camera_info": "/front/info",
         "left/camera_info": "/left/info",
     }
+
+
+@pytest.mark.parametrize("words", ["on,off", "yes,no", "true,null", "[on, off]", "'on', \"off\"", "None,e1"])
+def test_words_that_yaml_takes_for_something_else_are_names_of_cameras(start, rig, tmp_path, words):
+    names = re.findall(r"\w+", words)
+    process = start(cameras=words)["facemesh_node"]
+    assert {"cameras": names} in process.parameters
+    assert [topic for _, topic in process.remappings] == [f"/{name}/image_raw" for name in names]
+    assert cameras_read(rig, tmp_path, names) == tuple(names)
+
+
+@pytest.mark.parametrize("name", ["y", "N", "nan", "Inf", "infinity"])
+def test_names_that_would_not_reach_the_node_as_they_are_are_refused(start, rig, tmp_path, name):
+    with pytest.raises(RuntimeError, match=f"{name} can be no camera's name here, since ROS 2 takes it for"):
+        start(cameras=f"{name},other")
+    with pytest.raises(ConfigError, match="in quotes only"):
+        cameras_read(rig, tmp_path, [name])
+
+
+def cameras_read(rig, folder, names):
+    """Return what the node takes from a parameter file, written as launch_ros writes it."""
+    from facemesh_ros.ros.node import FaceMeshNode
+
+    file = folder / "written.yaml"
+    file.write_text(yaml.dump({"/**": {"ros__parameters": {"cameras": names}}}, default_flow_style=False))
+    node = FaceMeshNode(context=rig.context, cli_args=["--ros-args", "--params-file", str(file)])
+    rig.nodes.append(node)
+    return node._settings.node_config.cameras
+
+
+@pytest.mark.parametrize("words", ["front: left", "front,[left", "front, {left: right}"])
+def test_what_is_no_list_of_names_is_said(start, words):
+    with pytest.raises(RuntimeError, match="separate names by commas"):
+        start(cameras=words)
 
 
 def test_by_default_the_images_of_a_camera_are_under_its_name(start):
