@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,16 @@ def checked_share(value: float, name: str) -> float:
     if not 0.0 <= share <= 1.0:  # NaN fails both comparisons
         raise InputError(f"{name} is {value}; it must be from 0 to 1")
     return share
+
+
+class FiniteNumbers:
+    """Base of a dataclass of plain numbers, each of which must be finite."""
+
+    def __post_init__(self) -> None:
+        for name, number in vars(self).items():
+            if not math.isfinite(number):
+                owner = type(self).__name__
+                raise InputError(f"{owner}.{name} is {number}; it must be finite: drop the {owner} instead")
 
 
 def set_fields(value: object, **fields: object) -> None:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from facemesh_ros.checks import check_size, checked_share, frozen_array, set_fields
+from facemesh_ros.checks import FiniteNumbers, check_size, checked_share, frozen_array, set_fields
 from facemesh_ros.errors import InputError
 
 Float32 = NDArray[np.float32]
@@ -138,7 +138,7 @@ class HeadPose:
 
 
 @dataclass(frozen=True)
-class Eyes:
+class Eyes(FiniteNumbers):
     """How far the eyes are open."""
 
     right_openness: float
@@ -154,7 +154,7 @@ class Eyes:
 
 
 @dataclass(frozen=True)
-class Mouth:
+class Mouth(FiniteNumbers):
     """How far the mouth is open."""
 
     openness: float

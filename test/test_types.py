@@ -6,7 +6,7 @@ import pytest
 
 from facemesh_ros.checks import frozen_array
 from facemesh_ros.errors import InputError
-from facemesh_ros.types import CAMERA_MODELS, Camera, Detection, Face, Gaze, HeadPose, Mesh, Roi
+from facemesh_ros.types import CAMERA_MODELS, Camera, Detection, Eyes, Face, Gaze, HeadPose, Mesh, Mouth, Roi
 
 ROI, MESH = Roi((0, 0), 1.0, 0.0), Mesh(np.zeros((468, 3)), 1.0)
 
@@ -44,6 +44,10 @@ def test_values_are_frozen():
         (lambda: Face(1, ROI, MESH, MESH, points_m=np.zeros((468, 2))), r"points_m.*\(468, 2\)"),
         (lambda: HeadPose(np.eye(3), 0.0, np.eye(6)), r"\(3, 3\).*\(4, 4\)"),
         (lambda: HeadPose(np.eye(4), 0.0, np.eye(6), "guess"), "'guess'.*assumed, iris, depth"),
+        (lambda: Eyes(math.nan, 0.1, False, False), "Eyes.right_openness is nan; it must be finite"),
+        (lambda: Eyes(0.1, math.inf, False, False), "Eyes.left_openness is inf"),
+        (lambda: Eyes(0.1, 0.1, False, False, blink_duration_s=math.nan), "Eyes.blink_duration_s is nan"),
+        (lambda: Mouth(math.nan), "Mouth.openness is nan"),
         (lambda: frozen_array([1.0, np.inf], (None,), float, "x"), "infinity"),
     ],
 )

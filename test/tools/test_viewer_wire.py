@@ -2,7 +2,6 @@
 
 import json
 import struct
-from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -30,7 +29,6 @@ from facemesh_ros.tools.viewer.wire import (
     picture_message,
     video_jpeg,
 )
-from facemesh_ros.types import Eyes
 
 every_crowd = pytest.mark.parametrize(
     "faces",
@@ -73,11 +71,10 @@ def test_a_frame_that_lacks_a_byte_is_none(faces):
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_a_number_that_another_node_got_wrong_is_left_out_and_the_rest_is_shown(bad):
-    face = replace(metric(a_face()), eyes=Eyes(bad, 0.1, False, False))
+    face = metric(a_face())
     numbers, floats, _ = frame_parts(frame_message(Snapshot(1.0, (640, 480), (face,), bad, b"", 0, {"mesh": bad}), {}))
     assert (numbers["latency_ms"], numbers["stages_ms"]) == (None, {"mesh": None})
     [told] = numbers["faces"]
-    assert told["eyes"] is None and told["closed"] is None
     assert told["pose"]["distance_m"] == pytest.approx(0.6, abs=0.01) and len(floats) == 2 * 3 * 478
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facemesh_ros.tools.evaluation.rotations import angles_from_rotation, rotation_of_pose
-from facemesh_ros.types import Eyes, Face, Float64, Gaze, HeadPose
+from facemesh_ros.types import Face, Float64, Gaze, HeadPose
 
 MOST_FACES = 64
 """That are shown of one image; `max_faces` is no larger."""
@@ -58,7 +58,7 @@ def snapshot_numbers(snapshot: Snapshot) -> dict[str, Any]:
 def face_numbers(face: Face) -> dict[str, Any]:
     """Return what the table shows of a face, and the lines that need its head pose, ready for JSON."""
     image_from_rays = None if face.points_m is None else fitted_projection(face.smoothed.points, face.points_m)
-    eyes = face.eyes if face.eyes is not None and _are_finite(face.eyes) else None
+    eyes = face.eyes
     return {
         "id": face.track_id,
         "presence": _short(face.smoothed.presence),
@@ -139,10 +139,6 @@ def _projected(points_m: Float64, image_from_rays: Float64) -> list[list[float]]
 
 def _rounded(points_px: Float64) -> list[list[float]]:
     return [[_short(x), _short(y)] for x, y in points_px.tolist()]
-
-
-def _are_finite(eyes: Eyes) -> bool:
-    return math.isfinite(eyes.right_openness) and math.isfinite(eyes.left_openness)
 
 
 def _short(value: float) -> float:
