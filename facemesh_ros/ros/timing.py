@@ -9,6 +9,8 @@ STAGES = ("queue", "decode", "detect", "mesh", "crop", "network", "post", "pose"
 """queue: waiting to be taken up, for camera_info and depth; decode: taking in the message, of which what is looked at
 becomes RGB later; detect, mesh and pose are the library's, and crop, network and post parts of mesh; build: making the
 message; publish: sending it and what goes with it."""
+OF_MESH = ("crop", "network", "post")
+"""Stages that lie inside mesh."""
 LATER = ("build", "publish")
 """Stages that end after the message is made, which so has those of the message before."""
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rich.table import Table
 
+from facemesh_ros.ros.timing import OF_MESH
+
 if TYPE_CHECKING:
     from facemesh_ros.ros.monitor import Sample
 
@@ -113,6 +115,10 @@ def _rows(statistics: Statistics) -> list[tuple[str, str]]:
         ("presence, least", "–" if presence is None else f"{presence:.2f}"),
         ("latency, median", f"{statistics.median_latency_ms:.1f} ms"),
         ("latency, p95", f"{statistics.p95_latency_ms:.1f} ms"),
-        *((f"  {stage}, mean", f"{duration:.1f} ms") for stage, duration in statistics.stage_ms.items()),
+        *((f"{_indent(stage)}{stage}, mean", f"{duration:.1f} ms") for stage, duration in statistics.stage_ms.items()),
         ("images dropped", f"{statistics.dropped}"),
     ]
+
+
+def _indent(stage: str) -> str:
+    return "    " if stage in OF_MESH else "  "

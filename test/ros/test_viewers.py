@@ -14,6 +14,7 @@ from visualization_msgs.msg import MarkerArray
 
 from facemesh_ros.msg import FaceMeshArray, FaceMeshTiming
 from facemesh_ros.ros.marker_kinds import KINDS
+from facemesh_ros.ros.timing import OF_MESH
 
 pytestmark = pytest.mark.ros
 
@@ -67,11 +68,12 @@ def test_foxglove_shows_what_the_node_offers(offered):
         assert {offered[topic].msg_type for topic in topics} == FOXGLOVE_TYPES[kind]
 
 
-def test_what_foxglove_plots_are_fields_of_the_message():
-    for path in FOXGLOVE["configById"]["Plot!time"]["paths"]:
-        _, field, stage = path["value"].split(".")
-        assert FaceMeshArray.get_fields_and_field_types()[field] == "facemesh_ros/FaceMeshTiming"
-        assert stage in FaceMeshTiming.get_fields_and_field_types()
+def test_foxglove_plots_every_stage_of_the_message_and_those_that_lie_in_another_only_if_asked():
+    paths = FOXGLOVE["configById"]["Plot!time"]["paths"]
+    fields = {path["value"].split(".")[1] for path in paths}
+    assert {FaceMeshArray.get_fields_and_field_types()[field] for field in fields} == {"facemesh_ros/FaceMeshTiming"}
+    enabled = {path["value"].split(".")[2]: path["enabled"] for path in paths}
+    assert enabled == {stage: stage not in OF_MESH for stage in FaceMeshTiming.get_fields_and_field_types()}
 
 
 def test_foxglove_lays_out_every_panel_once():

@@ -1,5 +1,6 @@
 """Statistics of messages whose arrival is made up."""
 
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -65,6 +66,17 @@ def test_the_least_presence_is_that_of_any_face():
 
 def test_a_stage_that_seldom_runs_counts_by_its_share():
     assert Statistics.of(samples(20)).stage_ms == {"detect": pytest.approx(1 / 20), "total": 5.0}
+
+
+def test_the_parts_of_mesh_are_indented_below_it():
+    stages = ("detect", "mesh", "crop", "network", "post", "pose")
+    (sample,) = samples(1)
+    sample.stage_ms = dict.fromkeys(stages, 1.0)
+    rows = [re.match(r"│( +)(\w+), mean", line) for line in shown([sample]).splitlines()]
+    depths = {row[2]: len(row[1]) for row in filter(None, rows)}
+    assert tuple(depths) == stages
+    assert len({depths[stage] for stage in ("detect", "mesh", "pose")}) == 1
+    assert {depths[stage] - depths["mesh"] for stage in ("crop", "network", "post")} == {2}
 
 
 def test_latency_is_median_and_95th_percentile():
