@@ -5,6 +5,7 @@ Over 300 lines because one Chromium serves all tests.
 
 import asyncio
 import importlib.util
+import math
 import os
 import re
 import signal
@@ -22,7 +23,7 @@ pytest.importorskip("aiohttp", reason="aiohttp is not installed here: pip instal
 pytest.importorskip("plotly", reason="plotly is not installed here: pip install 'facemesh_ros[view]'")
 
 from browser import Browser, chromium, until
-from viewer_fakes import FakeMesher, a_face, a_jpeg
+from viewer_fakes import FakeMesher, a_face, a_jpeg, metric
 
 from facemesh_ros.tools.moving_face import picture_bgr
 from facemesh_ros.tools.viewer import camera_desk
@@ -58,6 +59,13 @@ DRAWN = """(() => {
   return {count: drawn.length, box: [least(xs), least(ys), most(xs), most(ys)]};
 })()"""
 """How many pixels of the overlay are drawn on, and where, as shares of its size."""
+CLIPPED = (
+    "[...document.querySelectorAll('button, td, th, dt, dd, h1, h2, figcaption, #state, #source')]"
+    ".filter((e) => e.scrollWidth > e.clientWidth + 1 && e.clientWidth && getComputedStyle(e).display !== 'inline')"
+    ".map((e) => e.outerHTML)"
+)
+"""Texts that have no room."""
+STAGES = ("queue", "decode", "detect", "mesh", "crop", "network", "post", "pose", "build", "publish", "total")
 PICTURE_SPREAD = """(() => {
   const {width, height} = document.querySelector("#picture");
   const bytes = document.querySelector("#picture").getContext("2d").getImageData(0, 0, width, height).data;
@@ -415,6 +423,52 @@ def test_the_last_picture_goes_when_its_source_becomes_private(opened):
         assert page.run(f"({DRAWN}).count") > 0  # the mesh stays
 
 
+def with_stages(hub, page, number, **stages_ms):
+    """Have a frame shown with these times."""
+    hub.offer(Snapshot(float(number), (640, 480), (metric(a_face()),), 25.0, b"", stages_ms=stages_ms))
+    page.until(f"{FRAMES} === {number}", "the frame")
+
+
+TIMES = "Object.fromEntries([...document.querySelectorAll('dd')].map((dd) => [dd.dataset.stage, dd.textContent]))"
+TIMES_SHOWN = "document.querySelector('#stages').checkVisibility()"
+
+
+def test_the_mean_time_of_each_stage_is_shown_where_it_is_known_and_stays_for_a_while(opened):
+    with served("a node") as (hub, url):
+        page = opened(url)
+        page.until("document.body?.dataset.state === 'waiting'", "a page that waits")
+        page.run("window.clock_ms = performance.now(); performance.now = () => clock_ms")
+        with_stages(hub, page, 1)
+        assert not page.run(TIMES_SHOWN)
+        with_stages(hub, page, 2, queue=0.125, mesh=2.0, total=11.04, pose=math.nan)
+        assert page.run(TIMES_SHOWN)
+        assert page.run(TIMES) == {"queue": "0.13", "mesh": "2.00", "total": "11.0", "pose": "–"}
+        for number, (passed_ms, mesh, shown) in enumerate(
+            [(600, 4.0, "3.00"), (100, 9.0, "3.00"), (2500, 8.0, "8.00")], 3
+        ):
+            page.run(f"clock_ms += {passed_ms}")
+            with_stages(hub, page, number, queue=0.125, mesh=mesh, total=11.04, pose=0.5)
+            assert (page.run(TIMES)["queue"], page.run(TIMES)["mesh"]) == ("0.13", shown)
+        with_stages(hub, page, 6)
+        assert not page.run(TIMES_SHOWN)
+
+
+@pytest.mark.parametrize(("size_wh", "phone"), [((1280, 800), False), ((1000, 800), False), ((390, 844), True)])
+def test_the_times_of_the_stages_have_room_and_the_parts_of_mesh_are_together(opened, size_wh, phone):
+    with served("a node") as (hub, url):
+        page = opened(url, size_wh=size_wh, phone=phone)
+        page.until("document.body?.dataset.state === 'waiting'", "a page that waits")
+        with_stages(hub, page, 1, **dict.fromkeys(STAGES, 88.8))
+        assert set(page.run(TIMES)) == set(STAGES)
+        assert page.run(CLIPPED) == [] and page.run("document.documentElement.scrollWidth") <= size_wh[0]
+        if size_wh == (1280, 800):
+            assert page.run("document.documentElement.scrollHeight") <= size_wh[1]
+        rows = {stage: page.run(f"document.querySelector('[data-stage={stage}]').offsetTop") for stage in STAGES}
+        assert len({rows[stage] for stage in ("mesh", "crop", "network", "post")}) == 1
+        together = page.run("document.querySelector('.group').innerText").split()
+        assert together == ["mesh", "88.8", "crop", "88.8", "network", "88.8", "post", "88.8"]
+
+
 @needs_ros
 @pytest.mark.ros
 def test_a_node_is_shown_and_its_end_and_its_return(view, run, opened, tmp_path):
@@ -428,6 +482,7 @@ def test_a_node_is_shown_and_its_end_and_its_return(view, run, opened, tmp_path)
     wait_live(page)
     page.until(f"({DRAWN}).count > 1000", "an overlay")
     page.until(f"{PICTURE_SPREAD} > 100", "the very images beneath it")
+    assert set(page.run(TIMES)) == set(STAGES)
     first.kill()
     page.until("document.body.dataset.state === 'silent'", "the silence")
     page.until("document.querySelector('#notice').innerText.includes('nobody publishes /facemesh_node/faces')", "why")
@@ -447,12 +502,7 @@ def test_nothing_is_clipped_or_wider_than_the_screen(view, opened, tmp_path, nam
     page.until(f"{LIVE} && {POINTS} === 478", "the whole page")
     page.until("document.querySelector('#rate').textContent.endsWith('Hz')", "a rate")
     assert page.run("document.documentElement.scrollWidth") <= size_wh[0]
-    clipped = page.run(
-        "[...document.querySelectorAll('button, td, th, h1, h2, figcaption, #state, #source')]"
-        ".filter((e) => e.scrollWidth > e.clientWidth + 1 && e.clientWidth && getComputedStyle(e).display !== 'inline')"
-        ".map((e) => e.outerHTML)"
-    )
-    assert clipped == []
+    assert page.run(CLIPPED) == []
     if not phone:
         assert page.run("document.documentElement.scrollHeight") <= size_wh[1]
     if os.environ.get("FACEMESH_WRITE_PICTURES"):

@@ -3,6 +3,7 @@
 import { OwnCamera } from "./camera.js";
 import { drawOverlay } from "./overlay.js";
 import { Scatter } from "./scatter.js";
+import { Stages } from "./stages.js";
 import { Strip } from "./strip.js";
 import { Table } from "./table.js";
 import { frameOf } from "./wire.js";
@@ -16,6 +17,7 @@ const $ = (id) => document.getElementById(id);
 const wanted = Object.fromEntries(TOGGLES.map((name) => [name, true]));
 const scatter = new Scatter($("scatter"));
 const strips = [new Strip($("latency-strip"), "--latency", 20), new Strip($("rate-strip"), "--rate", 10)];
+const stages = new Stages($("stages"));
 const table = new Table($("faces"), (id) => { chosen = id; });
 const camera = new OwnCamera((message) => send(message), () => turnCamera(false, "The camera has ended."));
 let socket = null, topology = null, frame = null, picture = null, chosen = null, cameraOn = false;
@@ -82,6 +84,7 @@ async function onFrame(data, from) {
   const rate = cameraOn ? ownRate() : next.rate_hz;
   for (const [i, value] of [next.latency_ms, rate].entries()) strips[i].push(now, value);
   $("latency").textContent = next.latency_ms === null ? "–" : `${next.latency_ms.toFixed(next.latency_ms < 10 ? 1 : 0)} ms`;
+  stages.push(now, next.stages_ms);
   const shown = ownRate(), isSlow = rate !== null && shown !== null && shown < 0.8 * rate;
   $("rate").textContent = rate === null ? "–" : `${rate.toFixed(1)} Hz`;
   $("shown").textContent = isSlow ? `${shown.toFixed(0)} shown` : "";
