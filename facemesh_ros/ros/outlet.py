@@ -17,8 +17,8 @@ from facemesh_ros.ros.outputs import Outputs
 from facemesh_ros.ros.scene import Scene
 from facemesh_ros.ros.transforms import FaceTransforms
 
-LAST_WORDS = 3
-"""Whose readers are waited for, one after the other: the markers', the points' and the faces'."""
+LAST_WORDS = 4
+"""Whose readers are waited for, one after the other: those of REP 155, markers, points and faces."""
 
 
 class Outlet:
@@ -101,7 +101,7 @@ class Outlet:
         with ExitStack() as last_words:
             last_words.callback(self._take_faces_back, dropped, ends_s)
             last_words.callback(self._scene.close, timeout_s / LAST_WORDS)
-            last_words.callback(self._outputs.bridge.close)
+            last_words.callback(self._outputs.bridge.close, timeout_s / LAST_WORDS)
 
     def _publish_transforms(self, result: Result) -> None:
         prefix = self._prefix(self._config())

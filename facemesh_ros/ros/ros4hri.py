@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from types import ModuleType
 from typing import Any
 
+from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
@@ -130,12 +131,14 @@ class Ros4HriBridge:
         finally:
             self._lock.release()
 
-    def close(self) -> None:
-        """Say that there is nobody any more, and take the publishers back."""
+    def close(self, timeout_s: float = 0.0) -> None:
+        """Say that there is nobody any more, wait so long until readers know, and take the publishers back."""
         with self._lock:
             if self._messages is None:
                 return
             self._forget()
+            if timeout_s > 0.0:
+                self._tracked.wait_for_all_acked(Duration(seconds=timeout_s))
             for publisher in filter(None, (self._tracked, self._gazing)):
                 self._node.destroy_publisher(publisher)
             self._messages = self._last = None

@@ -56,6 +56,9 @@ class Publisher:
     def get_subscription_count(self):
         return self.readers
 
+    def wait_for_all_acked(self, timeout):
+        self.sent.append(timeout.nanoseconds)
+
 
 class Node:
     """Keeps the publishers that there are, and those that there were."""
@@ -95,6 +98,15 @@ def _mesh():
 def ids(node):
     tracked = (node.past | node.present)["/humans/faces/tracked"]
     return [message.ids for message in tracked.sent]
+
+
+def test_readers_are_waited_for_after_the_last_word_and_before_its_publisher_goes(hri_msgs):
+    node = Node()
+    bridge = opened(node)
+    bridge.publish(faces(1), header(), PICTURE)
+    bridge.close(timeout_s=0.25)
+    *_, last, wait = node.past["/humans/faces/tracked"].sent
+    assert (last.ids, wait) == ([], 250_000_000)
 
 
 def test_without_hri_msgs_it_says_so_and_publishes_nothing(monkeypatch):
