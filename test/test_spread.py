@@ -1,13 +1,18 @@
 """Laws of rows that are shared out to threads: the same numbers, in the same order, and nobody waits for the busy."""
 
+import gc
 import os
+import subprocess
+import sys
 import threading
+import time
+import weakref
 
 import numpy as np
 import pytest
 
 from facemesh_ros import spread as spread_module
-from facemesh_ros.spread import each, spread, usable_threads
+from facemesh_ros.spread import each, spread, usable_cores, usable_threads
 
 DEADLINE_S = 60.0
 
@@ -49,20 +54,56 @@ def test_one_row_stays_in_the_thread_of_who_asks():
     assert where == [threading.current_thread()]
 
 
-def test_who_asks_runs_what_nobody_else_has_time_for():
-    is_over, where = threading.Event(), []
-    busy = [spread_module._threads(2).submit(is_over.wait, DEADLINE_S) for _ in range(2)]
+class Thing:
+    """Of which one can tell whether it is still kept."""
 
-    def run(images):
-        where.append(threading.current_thread())
-        return echoed(images)
 
-    images = rows(5)
-    outputs = spread(run, images, 3)
-    assert not any(job.done() for job in busy)
+def are_kept(references):
+    gc.collect()
+    return any(reference() is not None for reference in references)
+
+
+def test_who_asks_does_what_nobody_else_has_time_for_and_nothing_is_kept_of_it(monkeypatch):
+    monkeypatch.setattr(spread_module, "_helpers", spread_module._Helpers())
+    all_busy, is_over = threading.Barrier(4), threading.Event()
+
+    def stay(_):
+        all_busy.wait(DEADLINE_S)
+        is_over.wait(DEADLINE_S)
+
+    busy = threading.Thread(target=each, args=(stay, [1, 2, 3], 3))
+    busy.start()
+    all_busy.wait(DEADLINE_S)
+    where, things = [], [Thing() for _ in range(5)]
+    left = [weakref.ref(thing) for thing in things]
+    each(lambda _: where.append(threading.current_thread()), things, 3)
+    assert where == 5 * [threading.current_thread()]
+    del things
+    assert busy.is_alive() and not are_kept(left)
     is_over.set()
-    assert where == 3 * [threading.current_thread()]
-    np.testing.assert_array_equal(outputs[0], images)
+    busy.join(DEADLINE_S)
+
+
+def test_who_helped_keeps_nothing(monkeypatch):
+    monkeypatch.setattr(spread_module, "_helpers", spread_module._Helpers())
+    together, things = threading.Barrier(3), [Thing() for _ in range(3)]
+    left = [weakref.ref(thing) for thing in things]
+    each(lambda _: together.wait(DEADLINE_S) and None, things, 3)
+    del things
+    asleep = spread_module._helpers._turn._waiters  # of the condition: who waits for an invitation
+    deadline_s = time.monotonic() + DEADLINE_S
+    while len(asleep) < 2:
+        assert time.monotonic() < deadline_s
+    assert not are_kept(left)
+
+
+def test_without_any_thread_to_be_had_all_is_done_by_who_asks(monkeypatch):
+    def start(_):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(spread_module, "_helpers", spread_module._Helpers())
+    monkeypatch.setattr(threading.Thread, "start", start)
+    assert each(str, [1, 2, 3], 3) == ["1", "2", "3"]
 
 
 @pytest.mark.parametrize("bad", [0, 1, 2, 3])
@@ -106,6 +147,70 @@ def test_each_thing_is_worked_on_once_and_answers_come_in_order(count, threads):
     answers = each(lambda thing: (seen.append(thing), 10 * thing)[1], list(range(count)), threads)
     assert answers == [10 * thing for thing in range(count)]
     assert sorted(seen) == list(range(count))
+
+
+def python(script, timeout_s=DEADLINE_S):
+    """Run a script that ends with a word on the standard output; return that."""
+    words = [sys.executable, "-c", script]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=timeout_s, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout.split()[-1]
+
+
+def test_work_is_shared_out_when_the_process_ends():
+    script = """
+import atexit, threading
+from facemesh_ros.spread import each
+def late():
+    print(sum(each(lambda n: n, list(range(50)), 3)), flush=True)
+def after_main():
+    threading.main_thread().join()
+    late()
+threading.Thread(target=after_main).start()
+atexit.register(late)
+"""
+    assert python(script) == "1225"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_child_has_helpers_of_its_own():
+    script = """
+import os, threading
+from facemesh_ros.spread import each
+def meet():
+    together = threading.Barrier(3)
+    each(lambda _: together.wait(30), [1, 2, 3], 3)
+meet()
+child = os.fork()
+meet()
+if child:
+    print("well" if os.waitpid(child, 0)[1] == 0 else "ill", flush=True)
+else:
+    os._exit(0)
+"""
+    assert python(script) == "well"
+
+
+def test_work_without_end_does_not_hold_up_the_end_of_the_process():
+    script = """
+import threading
+from facemesh_ros.spread import each
+at_work, never = threading.Barrier(4), threading.Event()
+def stuck(_):
+    at_work.wait(30)
+    never.wait()
+threading.Thread(target=each, args=(stuck, [1, 2, 3], 3), daemon=True).start()
+at_work.wait(30)
+print("ended", flush=True)
+"""
+    assert python(script) == "ended"
+
+
+def test_without_a_way_to_tell_the_process_s_cores_the_machine_s_count(monkeypatch):
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    assert usable_cores() == usable_threads(0) == 3
 
 
 def test_0_threads_are_one_a_core_up_to_four(monkeypatch):

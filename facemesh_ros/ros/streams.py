@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -17,6 +16,7 @@ from facemesh_ros.ros.pictures import own_topics
 from facemesh_ros.ros.stream import Stream
 from facemesh_ros.ros.target import Target
 from facemesh_ros.ros.workers import Workers
+from facemesh_ros.spread import usable_cores
 
 CLOSE_S = 5.0
 """The images at hand are waited for this long; a slow computer needs 1 s for one with many faces."""
@@ -124,5 +124,5 @@ def worker_count(wanted: int, cameras: int, device: str) -> int:
 
     On a GPU all of them: images that wait for it together can be worked on together.
     """
-    cores = len(os.sched_getaffinity(0)) if device == "cpu" else cameras
+    cores = usable_cores() if device == "cpu" else cameras
     return min(wanted or cores, cameras)

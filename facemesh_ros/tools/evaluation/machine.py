@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import cv2
+
+from facemesh_ros.spread import usable_cores
 
 _PACKAGES = ("numpy", "opencv-python-headless", "opencv-python", "opencv-contrib-python", "onnxruntime")
 
@@ -18,7 +19,7 @@ def machine() -> dict[str, Any]:
     return {
         "system": platform.platform(),
         "processor": processor(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": usable_cores(),
         "python": platform.python_version(),
         "packages": {name: v for name in _PACKAGES if (v := _version_of(name))} | {"cv2": cv2.__version__},
     }
