@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from facemesh_ros.errors import DeviceError, NoDeviceError
+from facemesh_ros.errors import DeviceError, NoDeviceError, StuckDeviceError
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -39,7 +39,8 @@ def first_usable(
     """Open on the device asked for, else on the next best with a warning.
 
     ``auto`` takes TensorRT only where its engines are built, for that takes minutes; it warns of a GPU that is there
-    and cannot be used, be it for want of software, not of one that is missing.
+    and cannot be used, be it for want of software, not of one that is missing. Where a GPU hangs, only the CPU is tried
+    after it: the GPU would hang by other means as well, for as long.
 
     Args:
         device: cpu, cuda, tensorrt or auto.
@@ -53,6 +54,8 @@ def first_usable(
     failures: dict[str, DeviceError] = {}
     for candidate in _TRIED[device]:
         if device == "auto" and candidate == "tensorrt" and not has_engines():
+            continue
+        if candidate != "cpu" and any(isinstance(error, StuckDeviceError) for error in failures.values()):
             continue
         if require_device and candidate not in _allowed(device):
             raise DeviceError(

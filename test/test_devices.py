@@ -6,9 +6,10 @@ import logging
 import pytest
 
 from facemesh_ros.devices import first_usable
-from facemesh_ros.errors import DeviceError, ModelError, NoDeviceError
+from facemesh_ros.errors import DeviceError, ModelError, NoDeviceError, StuckDeviceError
 
 BROKEN, MISSING = DeviceError("libcudnn.so.9: cannot open"), NoDeviceError("no GPU")
+HANGING = StuckDeviceError("a run has not ended")
 
 
 def choose(device, failures=None, required=False, has_engines=False):
@@ -52,6 +53,32 @@ def test_a_named_device_that_fails_falls_back_with_a_warning_that_says_why(devic
 def test_a_required_device_that_fails_is_refused_with_the_remedy_and_nothing_else_is_tried(device, error):
     with pytest.raises(DeviceError, match=f"device is {device}.*require_device.*{error}.*onnxruntime-gpu"):
         choose(device, {device: error}, required=True)
+
+
+@pytest.mark.parametrize(
+    ("device", "hanging", "has_engines"),
+    [("tensorrt", "tensorrt", False), ("cuda", "cuda", False), ("auto", "tensorrt", True), ("auto", "cuda", False)],
+)
+def test_after_a_gpu_that_hangs_only_the_cpu_is_tried_and_that_is_said(device, hanging, has_engines, caplog):
+    choice, tried = choose(device, dict.fromkeys(["tensorrt", "cuda"], HANGING), has_engines=has_engines)
+    assert tried == [hanging, "cpu"]
+    assert choice.device == "cpu"
+    assert choice.fallback in caplog.text
+    for word in (f"device is {device}", f"{hanging} cannot be used here ({HANGING})", "run on cpu"):
+        assert word in choice.fallback
+
+
+@pytest.mark.parametrize("device", ["tensorrt", "auto"])
+def test_a_required_device_that_hangs_is_refused_without_another_try_on_it(device):
+    tried = []
+
+    def open_on(candidate):
+        tried.append(candidate)
+        raise HANGING
+
+    with pytest.raises(DeviceError, match=f"device is {device}.*tensorrt cannot be used here .{HANGING}"):
+        first_usable(device, True, open_on, lambda: True)
+    assert tried == ["tensorrt"]
 
 
 def test_auto_takes_tensorrt_where_its_engines_are_built_and_does_not_build_them():
