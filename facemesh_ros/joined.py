@@ -31,7 +31,8 @@ class Joined:
 
     Whoever comes while nothing runs, runs at once; whoever comes during a run waits for its end, and the first to wake
     runs for all. Nobody waits for company, and no run serves a thread twice. Where a run for several fails, the rows of
-    each are run alone: what is wrong with some of them stays with who asked for these.
+    each are run alone: what is wrong with some of them stays with who asked for these. Where nothing is wrong with any,
+    so that they only fail together, a warning says so, once.
     """
 
     def __init__(self, run: Callable[[UInt8], Outputs]) -> None:
@@ -40,6 +41,7 @@ class Joined:
         self._turn = threading.Condition()
         self._waiting: list[_Request] = []
         self._is_running = False
+        self._has_warned = False
 
     def run(self, images: UInt8) -> Outputs:
         """Return the outputs for these rows.
@@ -63,9 +65,10 @@ class Joined:
 
     def _answer(self, batch: list[_Request], own: _Request) -> None:
         try:
-            if len(batch) == 1 or not self._run_together(batch):
-                for request in batch:
-                    self._run_alone(request)
+            if len(batch) == 1:
+                self._run_alone(own)
+            else:
+                self._run_several(batch)
         finally:
             with self._turn:
                 # Where this thread was interrupted, another runs for those who still wait.
@@ -79,15 +82,37 @@ class Joined:
         except Exception as error:
             request.error = error
 
-    def _run_together(self, batch: list[_Request]) -> bool:
-        """Answer all by one run; return False, and answer none, where it fails."""
+    def _run_several(self, batch: list[_Request]) -> None:
+        error = self._run_together(batch)
+        if error is None:
+            return
+        for request in batch:
+            self._run_alone(request)
+        if all(request.error is None for request in batch):
+            self._warn(batch, error)
+
+    def _warn(self, batch: list[_Request], error: Exception) -> None:
+        if self._has_warned:
+            return
+        self._has_warned = True
+        _log.warning(
+            "%d requests at the same time, of %d rows in all, failed as one batch and succeeded one by one; so it is "
+            "done whenever that happens, which takes longer and is not said again. Fewer cameras or a lower max_faces "
+            "make smaller batches; where memory of the GPU is short, nvidia-smi shows who has it. The error was: %s",
+            len(batch),
+            sum(len(request.images) for request in batch),
+            error,
+        )
+
+    def _run_together(self, batch: list[_Request]) -> Exception | None:
+        """Answer all by one run; where it fails, answer none and return why."""
         try:
             outputs = self._run(np.concatenate([request.images for request in batch]))
         except Exception as error:
             _log.debug("a run for %d requests failed, each is run alone: %s", len(batch), error)
-            return False
+            return error
         ends = np.cumsum([len(request.images) for request in batch])[:-1]
         pieces = [np.split(output, ends) for output in outputs]
         for index, request in enumerate(batch):
             request.outputs = tuple(piece[index] for piece in pieces)
-        return True
+        return None

@@ -1,5 +1,6 @@
 """Laws of joined requests: what threads ask for at the same time is one run, and nobody notices."""
 
+import logging
 import threading
 
 import numpy as np
@@ -23,8 +24,11 @@ class Gate:
     """A run whose first call waits until it is let through; it records the batches."""
 
     def __init__(self, is_bad=lambda _: False):
-        self.batches, self.is_bad = [], is_bad
-        self.is_entered, self.may_go = threading.Event(), threading.Event()
+        self.is_bad = is_bad
+        self.close()
+
+    def close(self):
+        self.batches, self.is_entered, self.may_go = [], threading.Event(), threading.Event()
 
     def __call__(self, images):
         self.batches.append(images[:, 0].tolist())
@@ -56,7 +60,10 @@ class Caller(threading.Thread):
 
 def during_a_run(gate, batches):
     """Start a run of the row 0, have others ask for batches meanwhile, one after the other, and end them all."""
-    joined = Joined(gate)
+    return asked_during_a_run(Joined(gate), gate, batches)
+
+
+def asked_during_a_run(joined, gate, batches):
     callers = [Caller(joined, rows(0))]
     assert gate.is_entered.wait(DEADLINE_S)
     for images in batches:
@@ -115,6 +122,24 @@ def test_no_two_threads_get_the_same_error():
     assert first.error is None and first.outputs is not None
     assert [str(other.error) for other in others] == ["out of memory"] * 3
     assert len({id(other.error) for other in others}) == 3
+
+
+def test_that_requests_fail_only_together_is_warned_of_once_with_what_to_do(caplog):
+    gate = Gate(lambda images: len(images) > 2)
+    joined = Joined(gate)
+    for _ in range(3):
+        gate.close()
+        callers = asked_during_a_run(joined, gate, [rows(1, 2), rows(3), rows(4, 5)])
+        assert all(caller.error is None for caller in callers)
+        assert len(gate.batches) == 5
+    (record,) = (record for record in caplog.records if record.levelno >= logging.WARNING)
+    for word in ("3 requests", "5 rows", "one by one", "takes longer", "max_faces", "Fewer cameras", "out of memory"):
+        assert word in record.getMessage()
+
+
+def test_where_a_request_fails_alone_as_well_its_error_is_all_that_is_said(caplog):
+    during_a_run(Gate(lambda images: (images == 255).any()), [rows(1), rows(255)])
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 def test_who_is_interrupted_while_he_runs_for_others_leaves_them_to_another():
