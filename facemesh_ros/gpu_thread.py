@@ -1,15 +1,17 @@
-"""The thread that does all work on a GPU, and what becomes of it when a run on the GPU does not end."""
+"""The thread that does all work on a GPU; what becomes of it when a run does not end, or the process forks."""
 
 from __future__ import annotations
 
 import atexit
+import os
 import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar, TypeVar, cast
 
-from facemesh_ros.errors import NotBegunError, StuckDeviceError
+from facemesh_ros.errors import DeviceError, NotBegunError, StuckDeviceError
 
 T = TypeVar("T")
 
@@ -41,6 +43,9 @@ class GpuThread:
     Work that takes longer than its limit makes the thread stuck: who waits for it, and for what comes after it, gets
     an error, and so does who comes later, at once. If the work ends after all, the thread goes on, unless another has
     taken its place. It does not hold up the end of the process.
+
+    A forked child has neither the thread nor CUDA: whoever asks there gets an error, and networks that are opened there
+    get another thread.
     """
 
     _current: ClassVar[GpuThread | None] = None
@@ -52,11 +57,13 @@ class GpuThread:
         self._stuck_s: float | None = None
         """The limit that the work at hand has exceeded."""
         self._has_ended = False
+        self._process_id = os.getpid()
         self._thread = threading.Thread(target=self._work, name=NAME, daemon=True)
 
     @classmethod
     def current(cls) -> GpuThread:
         """Return the thread on which to open networks: the process's, or a new one where that is stuck."""
+        _mind_forks()
         with cls._choice:
             if cls._current is None or cls._current.is_stuck:
                 if cls._current is not None:
@@ -69,6 +76,15 @@ class GpuThread:
         """Whether the work at hand has exceeded its limit."""
         return self._stuck_s is not None
 
+    def check_process(self) -> None:
+        """Raise DeviceError in a process that was forked off from the thread's own."""
+        if self._process_id != os.getpid():
+            raise DeviceError(
+                "this network was opened on a GPU before the process was forked, and CUDA does not survive a fork: "
+                "open the networks in the child and none in its parent before, or start the child by spawn "
+                "(multiprocessing.get_context('spawn'))"
+            )
+
     def do(self, work: Callable[[], T], limit_s: float) -> T:
         """Do work on the thread; return what it returns, or raise what it raises.
 
@@ -78,7 +94,9 @@ class GpuThread:
 
         Raises:
             StuckDeviceError: the work does not end; NotBegunError: what goes before it does not.
+            DeviceError: see :meth:`check_process`.
         """
+        self.check_process()  # before the lock, which may have been held in the parent
         task = _Task(work)
         with self._turn:
             self._add(task)
@@ -142,9 +160,22 @@ class GpuThread:
 
     def _leave(self) -> None:
         """Take no more work, and let a run at hand end if it does: it needs an interpreter to come back to."""
+        if self._process_id != os.getpid():
+            return
         self._end()
         if not self.is_stuck:
             self._thread.join(END_S)
+
+    @classmethod
+    def _forget(cls) -> None:
+        cls._current, cls._choice = None, threading.Lock()
+
+
+@lru_cache
+def _mind_forks() -> None:
+    """Have forked children begin with no thread, and with a lock that nobody holds."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=GpuThread._forget)
 
 
 def open_on_gpu(work: Callable[[GpuThread], T], limit_s: float) -> T:

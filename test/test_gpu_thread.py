@@ -1,5 +1,6 @@
 """Laws of the GPU's thread: all in order, on one thread; what does not end holds up nobody for ever."""
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -211,8 +212,61 @@ def test_the_process_ends_in_order_in_the_middle_of_runs(networks):
     assert ended(PROCESS.format(work=work.strip(), limit_s=1000.0)) == (0, "main ends\n")
 
 
+FORK = """
+    import os, signal, threading
+    from facemesh_ros.errors import DeviceError, StuckDeviceError
+    from facemesh_ros.gpu_thread import GpuThread, open_on_gpu
+
+    gpu = GpuThread.current()
+    print(gpu.do(lambda: "in the parent", 60.0), flush=True)
+    held, may_end = threading.Event(), threading.Event()
+
+    def wait():
+        held.set()
+        may_end.wait()
+
+    def hold(lock):
+        with lock:
+            wait()
+
+    {at_hand}
+    child = os.fork()
+    if child == 0:
+        signal.alarm(30)  # a child that waits for ever ends by it
+        try:
+            gpu.do(lambda: 1, 60.0)
+        except DeviceError as error:
+            print(error, flush=True)
+        print(open_on_gpu(lambda other: other is not gpu and "in the child", 60.0), flush=True)
+    else:
+        print("status", os.waitpid(child, 0)[1], flush=True)
+        may_end.set()
+        print(gpu.do(lambda: "in the parent again", 60.0), flush=True)
+"""
+AT_HAND = {
+    "nothing": "",
+    "a run": "threading.Thread(target=lambda: gpu.do(wait, 60.0), daemon=True).start(); held.wait()",
+    "a request": "threading.Thread(target=hold, args=[gpu._turn], daemon=True).start(); held.wait()",
+    "an opening": "threading.Thread(target=hold, args=[GpuThread._choice], daemon=True).start(); held.wait()",
+}
+"""What another thread of the parent is at while it forks."""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
+@pytest.mark.parametrize("at_hand", AT_HAND.values(), ids=AT_HAND)
+def test_a_forked_child_is_told_that_the_gpu_stayed_with_its_parent_and_may_open_networks_and_ends(at_hand):
+    status, said = run(textwrap.dedent(FORK.format(at_hand=at_hand)))
+    first, refusal, *others = said.splitlines()
+    assert (status, first, others) == (0, "in the parent", ["in the child", "status 0", "in the parent again"])
+    for word in ("does not survive a fork", "open the networks in the child", "spawn"):
+        assert word in refusal
+
+
 def ended(program):
     """Run a program; return its exit status and what it printed."""
-    lines = textwrap.dedent(program).replace("\n    ", "\n")
+    return run(textwrap.dedent(program).replace("\n    ", "\n"))
+
+
+def run(lines):
     done = subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True, timeout=DEADLINE_S)
     return done.returncode, done.stdout
