@@ -18,7 +18,7 @@ class ModelError(FaceMeshError):
 
 
 class DeviceError(FaceMeshError):
-    """The device asked for (``require_device``) cannot run the networks here."""
+    """A device cannot run the networks here, or fails while it does."""
 
 
 class NoDeviceError(DeviceError):

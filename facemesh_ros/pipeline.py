@@ -118,6 +118,7 @@ class FaceMesher:
 
         Raises:
             InputError: an argument is not as above; the tracks stay as they were.
+            DeviceError: the GPU fails or, a StuckDeviceError, hangs; the message says what to do.
         """
         picture, target_m = _checked(image_rgb, stamp, camera, depth_m), _checked_target(target_m)
         tracker, finder = self._tracker, self._finder

@@ -27,6 +27,10 @@ from facemesh_ros.ways import FORMS, ONE_THREAD, Threads, Way, ways
 _log = logging.getLogger(__name__)
 AT_ONCE = 8
 """Most images of one camera that are put together for a GPU where they could be run one by one."""
+_AFTER_A_FAILURE = (
+    "if memory is short, nvidia-smi shows who has it, and a lower max_faces or fewer cameras take less; if it is "
+    "something else and comes again, restart this process; or set device to cpu"
+)
 
 
 class Session:
@@ -180,10 +184,13 @@ class Session:
         On a GPU, what several threads ask for at the same time is one batch. The arrays are the caller's own.
 
         Raises:
-            StuckDeviceError: a run on the GPU does not end; the message says what to do.
+            DeviceError: a run on the GPU fails, or this process was forked off after the network was opened.
+            StuckDeviceError: a run on the GPU does not end. The messages say what to do.
         """
         if self.way.memory is None:
             return spread(lambda part: tuple(self._runtime.run(outputs, {"image": part})), images, self.threads)
+        assert self._gpu is not None
+        self._gpu.check_process()  # before it waits for requests of threads that only the parent has
         every = dict(zip(self.output_shapes, self._joined.run(images), strict=True))
         return tuple(every[name] for name in outputs)
 
@@ -195,7 +202,16 @@ class Session:
     def _run_on_gpu(self, images: UInt8) -> Outputs:
         assert self._gpu is not None
         limit_s = RUN_S if self._buckets.are_made_for(len(images)) else self.way.prepare_s
-        return self._gpu.do(lambda: self._buckets.run(images), limit_s)
+        return self._gpu.do(lambda: self._run_buckets(images), limit_s)
+
+    def _run_buckets(self, images: UInt8) -> Outputs:
+        try:
+            return self._buckets.run(images)
+        except Exception as error:  # of onnxruntime's extension module, for the most part: see runtime.load
+            raise DeviceError(
+                f"a run of {self.name} on {self.device} failed, of {len(images)} images: {runtime.reason(error)}; "
+                f"{_AFTER_A_FAILURE}"
+            ) from error
 
     def _bound_batch(self, rows: int) -> BoundBatch:
         assert self.way.memory is not None
