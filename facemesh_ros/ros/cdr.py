@@ -26,6 +26,8 @@ FIRST_PHASE = 4
 """Of the first element: the sequence's count goes before it."""
 _HEADER = bytes([0, sys.byteorder == "little", 0, 0])
 """Plain CDR, with numbers in the byte order of this machine."""
+_START = struct.Struct("=4sI")
+"""That header, and the sequence's count."""
 _ALIGNMENT = 8
 _marks = itertools.cycle(range(5_000_000, 16_000_000))
 
@@ -114,5 +116,5 @@ class Row(NamedTuple):
 
 def joined(rows: Sequence[Row]) -> bytes:
     """Return the message of a sequence of elements, each of the phase of its place, to be published as it is."""
-    count = struct.pack("=I", sum(len(row.fields) for row in rows))
-    return b"".join([_HEADER, count, *(row.data.data for row in rows)])
+    start = _START.pack(_HEADER, sum([len(row.fields) for row in rows]))
+    return b"".join([start, *[row.data.data for row in rows]])

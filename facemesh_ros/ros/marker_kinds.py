@@ -9,15 +9,16 @@ import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from visualization_msgs.msg import Marker
 
 from facemesh_ros.msg import FaceMesh
-from facemesh_ros.topology import ALL_POINTS, SURFACE_POINTS, face_topology
+from facemesh_ros.ros.corners import corners, gathering
+from facemesh_ros.ros.palette import Palette
+from facemesh_ros.topology import ALL_POINTS, SURFACE_POINTS
 from facemesh_ros.types import Face, Float32, Float64, Gaze, UInt8
 
 Fields = Mapping[str, Any]
@@ -36,38 +37,40 @@ GAZE: Rgba = (1.0, 0.55, 0.1, 1.0)
 LOOKING: Rgba = (0.2, 0.9, 0.3, 1.0)
 """Of the gaze while it is at the target of attention."""
 CIRCLE_SIDES = 16
-NO_TURN = (0.0, 0.0, 0.0, 1.0)
-"""A quaternion, x, y, z, w."""
-SHARES = np.arange(256, dtype=np.float32) / np.float32(255)
-"""(256,) float32: of each value of a pixel, 0 to 1."""
+AT_ORIGIN = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0)
+"""A pose with no turn: x, y, z, and the quaternion's x, y, z, w."""
+Xyz = tuple[float, float, float]
+"""x, y, z, m."""
 
 
 class Shape(NamedTuple):
     """What is drawn of one face; positions are in the header's frame."""
 
-    coordinates: Float64
-    """(3 N,) m: x, y, z of one point after the other."""
-    lift: tuple[float, ...]
-    """(7,): what takes lines out of the surface, m, and no turn, x, y, z, w; in ``lift_irises`` the irises."""
-    lift_irises: tuple[float, ...]
-    colors: Float32 | None
-    """(N, 4) float32, RGBA from 0 to 1: of the image at the points; None for a surface of one colour."""
+    points_m: Float64
+    """(1, N, 3) float64: a row of an image, of which a pixel is a point."""
+    points_px: Float32
+    """(N, 3) float32, px: where the points are in the image."""
+    image_rgb: UInt8 | None
+    """(H, W, 3) uint8, which the surface takes its colours from; None for a surface of one colour."""
+    lift: Xyz
+    """What takes lines out of the surface; in ``lift_irises`` the irises."""
+    lift_irises: Xyz
     pose: tuple[float, ...]
     """(7,): the head's place, m, and its quaternion, x, y, z, w."""
-    label: tuple[float, ...]
-    """(7,): where the id stands, m, and no turn."""
+    label: Xyz
+    """Where the id stands."""
     gaze: Gaze | None
     """None where it has no place either."""
 
     @property
     def kinds(self) -> Kinds:
         """Namespace and kind of each of its markers."""
-        return kinds_of(self.point_count, self.gaze is not None, self.colors is not None)
+        return kinds_of(len(self.points_px), self.gaze is not None, self.image_rgb is not None)
 
     @property
     def point_count(self) -> int:
         """N."""
-        return len(self.coordinates) // 3
+        return len(self.points_px)
 
     @classmethod
     def of(cls, face: Face, message: FaceMesh, image_rgb: UInt8 | None) -> Shape | None:
@@ -83,22 +86,20 @@ class Shape(NamedTuple):
         # Numbers of Python's: numpy takes longer to call than this takes to compute.
         (ax, _, ux, x), (ay, _, uy, y), (az, _, uz, z), _ = face.pose.camera_from_head.tolist()
         turn, gaze = message.head_pose.pose.orientation, face.gaze
-        return cls(
-            coordinates=face.points_m.reshape(-1).astype(np.float64),
-            lift=(LIFT_M * ax, LIFT_M * ay, LIFT_M * az, *NO_TURN),
-            lift_irises=(LIFT_IRISES_M * ax, LIFT_IRISES_M * ay, LIFT_IRISES_M * az, *NO_TURN),
-            colors=None if image_rgb is None else colors_at(face.smoothed.points, image_rgb),
-            pose=(x, y, z, turn.x, turn.y, turn.z, turn.w),
-            label=(x + LABEL_M * ux, y + LABEL_M * uy, z + LABEL_M * uz, *NO_TURN),
-            gaze=None if gaze is None or gaze.origin_m is None else gaze,
+        return cls(  # in the order of the fields: names would take longer
+            face.points_m.astype(np.float64)[np.newaxis],
+            face.smoothed.points,
+            image_rgb,
+            (LIFT_M * ax, LIFT_M * ay, LIFT_M * az),
+            (LIFT_IRISES_M * ax, LIFT_IRISES_M * ay, LIFT_IRISES_M * az),
+            (x, y, z, turn.x, turn.y, turn.z, turn.w),
+            (x + LABEL_M * ux, y + LABEL_M * uy, z + LABEL_M * uz),
+            None if gaze is None or gaze.origin_m is None else gaze,
         )
 
 
-def colors_at(points: Float32, image_rgb: UInt8) -> Float32:
-    """Return (N, 4) float32 RGBA, 0 to 1, of an (H, W, 3) image at the pixels that are nearest to (N, 3) points, px."""
-    x, y = np.rint(points[:, 0]), np.rint(points[:, 1])  # the versions of remap round differently
-    pixels = cv2.remap(image_rgb, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(cv2.LUT(cv2.cvtColor(pixels, cv2.COLOR_RGB2RGBA), SHARES), np.float32).reshape(-1, 4)
+Write: TypeAlias = Callable[[Shape], None]
+"""Writes the numbers of another image."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,53 +114,52 @@ class Kind:
     """Points of the marker, for the number of points of a mesh."""
     written: tuple[str, ...]
     """Fields of the marker that are written: points, colors, pose, color."""
-    write: Callable[[Fields, Shape], None]
-    """Write those fields for another image, but for what is fixed."""
+    writer: Callable[[Fields, int], Write]
+    """Return what writes those fields, but for what is fixed, of a mesh of so many points."""
     fixed: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     """Field → what is written there once."""
-
-
-@lru_cache(maxsize=16)
-def corners(of: str, point_count: int) -> NDArray[np.intp]:
-    """Return the points of the mesh, (C,), at the corners of its triangles, or at the ends of its lines."""
-    return np.asarray(getattr(face_topology(point_count), of), np.intp).ravel()
-
-
-@lru_cache(maxsize=16)
-def _coordinates(of: str, count: int) -> NDArray[np.intp]:
-    """Return which of the ``count`` numbers of the mesh are coordinates of its corners, (3 C,).
-
-    Numbers are quicker to take than rows of three.
-    """
-    return np.asarray(3 * corners(of, count // 3)[:, np.newaxis] + [0, 1, 2], np.intp).ravel()
 
 
 def _corner_count(of: str) -> Callable[[int], int]:
     return lambda point_count: len(corners(of, point_count))
 
 
-def _write_points(of: str, fields: Fields, shape: Shape) -> None:
-    where = _coordinates(of, len(shape.coordinates))
-    shape.coordinates.take(where, out=fields["points"], mode="clip")  # mode: into out, with no copy between
+def _surface(fields: Fields, point_count: int) -> Write:
+    gather = gathering("triangles", point_count, fields["points"])
+    return lambda shape: gather(shape.points_m)
 
 
-def _write_surface(fields: Fields, shape: Shape) -> None:
-    _write_points("triangles", fields, shape)
-    if shape.colors is not None:
-        shape.colors.take(corners("triangles", shape.point_count), axis=0, out=fields["colors"], mode="clip")
+def _colored_surface(fields: Fields, point_count: int) -> Write:
+    gather, palette = gathering("triangles", point_count, fields["points"]), Palette(point_count)
+    where, colors = corners("triangles", point_count), fields["colors"]
+
+    def write(shape: Shape) -> None:
+        assert shape.image_rgb is not None
+        gather(shape.points_m)
+        seen = palette.colors_at(shape.points_px, shape.image_rgb)
+        seen.take(where, axis=0, out=colors, mode="clip")  # mode: into out, with no copy between
+
+    return write
 
 
+_PLACE = struct.Struct("=3d")
 _POSE = struct.Struct("=7d")
 _TWO_POINTS = struct.Struct("=6d")
+_COLOR = struct.Struct("=4f")
 
 
-def _write_lines(of: str, fields: Fields, shape: Shape) -> None:
-    _POSE.pack_into(fields["pose"], 0, *shape.lift)
-    _write_points(of, fields, shape)
+def _line_ends(of: str, fields: Fields, point_count: int) -> Write:
+    gather, pose = gathering(of, point_count, fields["points"]), fields["pose"].data
+
+    def write(shape: Shape) -> None:
+        _PLACE.pack_into(pose, 0, *shape.lift)
+        gather(shape.points_m)
+
+    return write
 
 
 def _circles() -> Float64:
-    """Return (3 C, 30): coordinates of the ends of both irises' lines, as weights of those of the irises' ten points.
+    """Return (C, 10): the ends of both irises' lines, as weights of the irises' ten points.
 
     A rim is the ellipse about its centre on which its right, top, left and bottom lie.
     """
@@ -167,15 +167,20 @@ def _circles() -> Float64:
     ends = np.stack([angles, np.roll(angles, -1)], axis=1).ravel()
     right, top = 0.5 * np.cos(ends), 0.5 * np.sin(ends)
     weights = np.column_stack([np.ones_like(ends), right, top, -right, -top])
-    return np.asarray(np.kron(np.kron(np.eye(2), weights), np.eye(3)), np.float64)
+    return np.asarray(np.kron(np.eye(2), weights), np.float64)
 
 
 CIRCLES = _circles()
 
 
-def _write_irises(fields: Fields, shape: Shape) -> None:
-    _POSE.pack_into(fields["pose"], 0, *shape.lift_irises)
-    CIRCLES.dot(shape.coordinates[3 * SURFACE_POINTS :], fields["points"])
+def _irises(fields: Fields, _: int) -> Write:
+    points, pose = fields["points"].reshape(-1, 3), fields["pose"].data
+
+    def write(shape: Shape) -> None:
+        _PLACE.pack_into(pose, 0, *shape.lift_irises)
+        CIRCLES.dot(shape.points_m[0, SURFACE_POINTS:], points)
+
+    return write
 
 
 AXES_M = AXIS_M * np.kron(np.eye(3), [[0.0], [1.0]]).ravel()
@@ -184,54 +189,67 @@ AXES_RGBA = np.column_stack([np.repeat(np.eye(3), 2, axis=0), np.ones(6)])
 """(6, 4): red, green and blue."""
 
 
-def _write_axes(fields: Fields, shape: Shape) -> None:
-    _POSE.pack_into(fields["pose"], 0, *shape.pose)
+def _axes(fields: Fields, _: int) -> Write:
+    pose = fields["pose"].data
+    return lambda shape: _POSE.pack_into(pose, 0, *shape.pose)
 
 
-def _write_gaze(fields: Fields, shape: Shape) -> None:
-    gaze = shape.gaze
-    assert gaze is not None
-    assert gaze.origin_m is not None
-    (x, y, z), (ahead_x, ahead_y, ahead_z) = gaze.origin_m.tolist(), gaze.direction.tolist()
-    end = x + GAZE_M * ahead_x, y + GAZE_M * ahead_y, z + GAZE_M * ahead_z
-    _TWO_POINTS.pack_into(fields["points"], 0, x, y, z, *end)
-    fields["color"][:] = LOOKING if gaze.is_looking else GAZE
+def _gaze(fields: Fields, _: int) -> Write:
+    points, color = fields["points"].data, fields["color"].data
+
+    def write(shape: Shape) -> None:
+        gaze = shape.gaze
+        assert gaze is not None
+        assert gaze.origin_m is not None
+        (x, y, z), (ahead_x, ahead_y, ahead_z) = gaze.origin_m.tolist(), gaze.direction.tolist()
+        end = x + GAZE_M * ahead_x, y + GAZE_M * ahead_y, z + GAZE_M * ahead_z
+        _TWO_POINTS.pack_into(points, 0, x, y, z, *end)
+        _COLOR.pack_into(color, 0, *(LOOKING if gaze.is_looking else GAZE))
+
+    return write
 
 
-def _write_label(fields: Fields, shape: Shape) -> None:
-    _POSE.pack_into(fields["pose"], 0, *shape.label)
+def _label(fields: Fields, _: int) -> Write:
+    pose = fields["pose"].data
+    return lambda shape: _PLACE.pack_into(pose, 0, *shape.label)
 
 
-def _lines(width_m: float, color: Rgba, count: Callable[[int], int], write: Callable[[Fields, Shape], None]) -> Kind:
-    return Kind(Marker.LINE_LIST, (width_m, 0.0, 0.0), color, count, ("points", "pose"), write)
+def _lines(width_m: float, color: Rgba, count: Callable[[int], int], writer: Callable[[Fields, int], Write]) -> Kind:
+    return Kind(Marker.LINE_LIST, (width_m, 0.0, 0.0), color, count, ("points", "pose"), writer, UNTURNED)
 
 
+UNTURNED = {"pose": np.array(AT_ORIGIN)}
 WHITE: Rgba = (1.0, 1.0, 1.0, 1.0)
 GREY: Rgba = (0.75, 0.77, 0.8, 1.0)
 KINDS = {
     "surface": Kind(
-        Marker.TRIANGLE_LIST, (1.0, 1.0, 1.0), GREY, _corner_count("triangles"), ("points",), _write_surface
+        Marker.TRIANGLE_LIST,
+        (1.0, 1.0, 1.0),
+        GREY,
+        _corner_count("triangles"),
+        ("points",),
+        _surface,
     ),
     "tesselation": _lines(
-        0.0004, (0.35, 0.75, 0.9, 1.0), _corner_count("tesselation"), partial(_write_lines, "tesselation")
+        0.0004, (0.35, 0.75, 0.9, 1.0), _corner_count("tesselation"), partial(_line_ends, "tesselation")
     ),
-    "contours": _lines(0.0012, WHITE, _corner_count("contours"), partial(_write_lines, "contours")),
-    "irises": _lines(0.001, (1.0, 0.94, 0.31, 1.0), lambda _: len(CIRCLES) // 3, _write_irises),
+    "contours": _lines(0.0012, WHITE, _corner_count("contours"), partial(_line_ends, "contours")),
+    "irises": _lines(0.001, (1.0, 0.94, 0.31, 1.0), lambda _: len(CIRCLES), _irises),
     "axes": Kind(
         Marker.LINE_LIST,
         (0.003, 0.0, 0.0),
         WHITE,
         lambda _: len(AXES_RGBA),
         ("points", "colors", "pose"),
-        _write_axes,
+        _axes,
         {"points": AXES_M, "colors": AXES_RGBA},
     ),
-    "gaze": Kind(Marker.ARROW, (0.004, 0.01, 0.02), GAZE, lambda _: 2, ("points", "color"), _write_gaze),
-    "id": Kind(Marker.TEXT_VIEW_FACING, (0.0, 0.0, 0.03), WHITE, lambda _: 0, ("pose",), _write_label),
+    "gaze": Kind(Marker.ARROW, (0.004, 0.01, 0.02), GAZE, lambda _: 2, ("points", "color"), _gaze),
+    "id": Kind(Marker.TEXT_VIEW_FACING, (0.0, 0.0, 0.03), WHITE, lambda _: 0, ("pose",), _label, UNTURNED),
 }
 """Namespace → kind. An arrow's scale is the diameter of its shaft, that of its head, and the head's length; a line's is
 its width, a text's the height of a capital letter."""
-COLORED_SURFACE = replace(KINDS["surface"], written=("points", "colors"))
+COLORED_SURFACE = replace(KINDS["surface"], written=("points", "colors"), writer=_colored_surface)
 
 
 Kinds = tuple[tuple[str, Kind], ...]

@@ -28,6 +28,7 @@ MARKS: dict[str, tuple[Dtype, int]] = {
     "pose": (np.float64, 0),
 }
 """Field → type and columns of its numbers."""
+_STAMP = struct.Struct("=iI")
 Place: TypeAlias = tuple[Kinds, str, int]
 """Of a face's markers in a message: what they are, their frame, and the phase of the first."""
 
@@ -62,7 +63,8 @@ class FaceMarkers:
         sequence = _Sequence(header)
         if self._begins:
             sequence.delete_all()
-        before, shown = self._shown, dict[int, _Drawing]()
+        before = self._shown
+        shown: dict[int, _Drawing] = {}
         for face, message in zip(result.faces, result.array.faces, strict=True):
             shape = Shape.of(face, message, result.image_rgb if is_colored else None)
             if shape is not None:
@@ -114,7 +116,7 @@ class _Drawing:
             self.next_phase = templates[-1].next_phase
         self.row = Row.of(templates)
         self._written = [
-            (kind.write, fields, fields["stamp"].data.cast("B"))
+            (kind.writer(fields, point_count), fields["stamp"].data.cast("B"))
             for (_, kind), fields in zip(kinds, self.row.fields, strict=True)
         ]
         for (_, kind), fields in zip(kinds, self.row.fields, strict=True):
@@ -125,9 +127,9 @@ class _Drawing:
 
     def write(self, shape: Shape, stamp: bytes) -> None:
         """Write the numbers of another image."""
-        for write, fields, place in self._written:
+        for write, place in self._written:
             place[:] = stamp
-            write(fields, shape)
+            write(shape)
 
 
 class _Sequence:
@@ -135,7 +137,8 @@ class _Sequence:
 
     def __init__(self, header: Header) -> None:
         self.frame_id: str = header.frame_id
-        self.stamp = struct.pack("=iI", header.stamp.sec, header.stamp.nanosec)
+        stamp = header.stamp
+        self.stamp = _STAMP.pack(stamp.sec, stamp.nanosec)
         self.rows: list[Row] = []
         self.phase = FIRST_PHASE
 

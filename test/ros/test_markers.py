@@ -17,7 +17,7 @@ from rclpy.serialization import deserialize_message
 from scipy.spatial.transform import Rotation
 from visualization_msgs.msg import Marker, MarkerArray
 
-from facemesh_ros.ros.marker_kinds import KINDS, Shape, colors_at
+from facemesh_ros.ros.marker_kinds import KINDS, Shape
 from facemesh_ros.ros.markers import FaceMarkers
 
 pytestmark = [pytest.mark.ros, pytest.mark.usefixtures("_message_support")]
@@ -234,13 +234,6 @@ def test_the_surface_has_the_colour_of_the_image_at_each_point():
     np.testing.assert_allclose(255 * colors_of(surface)[:, :3], expected, atol=1e-4)
     assert set(colors_of(surface)[:, 3]) == {1.0}
     assert first(face, is_colored=False)["surface"].colors == []
-
-
-def test_a_point_outside_the_image_has_the_colour_of_its_edge():
-    image = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
-    points = np.array([[-9, -9, 0], [99, -9, 0], [2, 99, 0], [1e6, 1.4, 0], [0.5, 2.6, 0]], np.float32)
-    expected = image[[0, 0, 3, 1, 3], [0, 4, 2, 4, 0]]
-    np.testing.assert_allclose(colors_at(points, image), np.insert(expected / 255, 3, 1.0, axis=1), atol=1e-6)
 
 
 def test_lines_lie_just_before_the_surface():
