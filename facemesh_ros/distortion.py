@@ -56,6 +56,12 @@ def places_of(numbers: Complex) -> Float64:
     return np.ascontiguousarray(numbers).view(np.float64).reshape(-1, 2)
 
 
+def ahead(directions: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return the (N, 1) depths of (N, 3) directions; NaN where they are not positive."""
+    depths = directions[:, 2:]
+    return depths if depths.min(initial=1.0) > 0.0 else np.where(depths > 0.0, depths, np.nan)
+
+
 class _Perspective(ABC):
     """A lens with a plane at z = 1, which shows nothing of what lies behind it."""
 
@@ -63,8 +69,7 @@ class _Perspective(ABC):
     def of_rays(self, rays: Complex) -> Complex: ...
 
     def bent(self, directions: Float64) -> Complex:
-        ahead = np.where(directions[:, 2:] > 0.0, directions[:, 2:], np.nan)
-        return self.of_rays(complex_of(directions[:, :2] / ahead))
+        return self.of_rays(complex_of(directions[:, :2] / ahead(directions)))
 
     def upright(self, places: Complex) -> Complex:
         return places
@@ -247,6 +252,12 @@ _MODELS: dict[str, Callable[[Float64], Distortion]] = {
 
 def _padded(coefficients: Float64, count: int) -> list[float]:
     return [*coefficients.tolist(), *[0.0] * (count - len(coefficients))]
+
+
+def solved(off: Complex, by_ray: Complex, by_conjugate: Complex) -> Complex:
+    """Return the (N,) dw for which a dw + b dw* is ``off``, given the derivatives a and b."""
+    step: Complex = (by_ray.conj() * off - by_conjugate * off.conj()) / (square(by_ray) - square(by_conjugate))
+    return step
 
 
 def square(numbers: Complex) -> Float64:

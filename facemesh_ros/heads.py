@@ -78,13 +78,12 @@ class Heads:
     def _posed(self, face: Face, camera: Camera, is_calibrated: bool, depth_m: Depth | None) -> Face:
         points = face.smoothed.points
         seen = rays(camera, points[:, :2])
-        face = replace(face, rays=seen)
         if not self.config.pose.enabled:
-            return face
+            return replace(face, rays=seen)
         known = self._known.setdefault(face.track_id, _Known())
         known.solution = solution = solve(points, seen, camera, known.solution)
         if solution is None:
-            return face
+            return replace(face, rays=seen)
         scale = assumed(self.config.pose.head_scale)
         if self.config.pose.scale == "iris":
             scale = known.by_iris.updated(iris_factor(points, seen, solution), scale)
@@ -93,6 +92,7 @@ class Heads:
         metric = metric_points(points, seen, solution)
         return replace(
             face,
+            rays=seen,
             pose=head_pose(solution, scale, is_calibrated),
             points_m=None if metric is None else (scale.factor * metric).astype(np.float32),
         )
@@ -104,12 +104,14 @@ def _lens_of(camera: Camera) -> Lens:
 
 def head_pose(solution: Solution, scale: HeadScale, is_calibrated: bool = True) -> HeadPose:
     """Return the pose of a head of some size; the doubt about its size is doubt about its distance."""
-    camera_from_head = np.eye(4)
+    camera_from_head = np.zeros((4, 4))
+    camera_from_head[3, 3] = 1.0
     camera_from_head[:3, :3] = solution.rotation
     camera_from_head[:3, 3] = position = scale.factor * solution.position
-    units = np.diag([scale.factor] * 3 + [1.0] * 3)
-    covariance = units @ solution.covariance @ units
-    covariance[:3, :3] += scale.relative_sd**2 * np.outer(position, position)
+    covariance = solution.covariance.copy()
+    covariance[:3] *= scale.factor
+    covariance[:, :3] *= scale.factor
+    covariance[:3, :3] += (scale.relative_sd**2 * position)[:, np.newaxis] * position
     return HeadPose(
         camera_from_head, solution.error_px, covariance, scale.source, scale.factor, scale.disagrees, is_calibrated
     )

@@ -7,6 +7,7 @@ A ray is where its point meets the plane at z = 1 of the camera's optical frame:
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import TypeVar
@@ -14,7 +15,17 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from facemesh_ros.distortion import Complex, Distortion, Straight, complex_of, distortion_of, places_of, square
+from facemesh_ros.distortion import (
+    Complex,
+    Distortion,
+    Straight,
+    ahead,
+    complex_of,
+    distortion_of,
+    places_of,
+    solved,
+    square,
+)
 from facemesh_ros.types import Camera, Float64
 
 Number = TypeVar("Number", float, Float64)
@@ -24,8 +35,9 @@ WIDEST_RAY = float(np.tan(np.radians(85.0)))
 TRUST_STEPS, TRUST_DIRECTIONS = 2000, 16
 NEWTON_STEPS = 12
 """Two or three are enough but for pixels at a fold."""
-SETTLED = 1e-5
-"""A ray that moves by less in a step is off by about the square of it afterwards."""
+SETTLED = 5e-4
+"""A ray that moves by less in a step is off by about the square of it afterwards: a last step, with the same
+derivatives, leaves nothing of that."""
 EXACT_PX = 1e-3
 """A pixel is only believed to belong to a ray that is drawn within this distance of it."""
 BETWEEN_DIRECTIONS = 1.1
@@ -40,9 +52,13 @@ def project(camera: Camera, directions: NDArray[np.floating]) -> Float64:
 
     NaN for what a perspective model has behind it; a fisheye also draws what lies beside and behind it.
     """
+    distortion, matrix = _lens_of(camera).distortion, camera.matrix
     with np.errstate(all="ignore"):  # next to the plane z = 0 a ray may be too long for a number
-        bent = places_of(_lens_of(camera).distortion.bent(np.asarray(directions, np.float64)))
-        drawn: Float64 = bent @ camera.matrix[:2, :2].T + camera.matrix[:2, 2]
+        if isinstance(distortion, Straight):
+            drawn: Float64 = (directions @ matrix.T)[:, :2] / ahead(directions)
+        else:
+            bent = distortion.bent(np.asarray(directions, np.float64))
+            drawn = places_of(bent) @ matrix[:2, :2].T + matrix[:2, 2]
     return drawn
 
 
@@ -50,37 +66,56 @@ def on_plane(camera: Camera, x_px: Number, y_px: Number) -> tuple[Number, Number
     """Return where px lie on the plane at z = 1, still distorted; from two numbers, or two arrays of them."""
     (fx, skew, cx), (_, fy, cy), _ = camera.matrix.tolist()
     y = (y_px - cy) / fy
-    return (x_px - cx - skew * y) / fx, y
+    x = (x_px - cx) / fx
+    return x - (skew / fx) * y if skew else x, y
 
 
 def rays(camera: Camera, points_px: NDArray[np.floating]) -> Float64:
     """Return the (N, 2) rays of (N, 2) px, inside the image or not; NaN where the model of the lens has none."""
-    x, y = on_plane(camera, *np.asarray(points_px, np.float64).T)
-    tolerance = EXACT_PX / float(camera.matrix[[0, 1], [0, 1]].max())
+    bent = np.empty(len(points_px), np.complex128)
+    bent.real, bent.imag = on_plane(camera, *np.asarray(points_px, np.float64).T)
+    tolerance = EXACT_PX / max(camera.matrix.item(0), camera.matrix.item(4))
     with np.errstate(all="ignore"):  # a Newton step may leave the world; what comes of it is dismissed
-        found = _lens_of(camera).straightened(x + 1j * y, tolerance)
+        found = _lens_of(camera).straightened(bent, tolerance)
     return places_of(found)
 
 
 def pixels_per_ray(camera: Camera, rays: Float64) -> Float64:
-    """Return the (N, 2, 2) derivative of px by ray, at (N, 2) rays; NaN at NaN."""
-    with np.errstate(invalid="ignore"):  # of NaN, whose quotients warn where they are complex
-        _, by_ray, by_conjugate = _lens_of(camera).distortion.linear(complex_of(rays))
-    by_xy = np.stack([by_ray + by_conjugate, 1j * (by_ray - by_conjugate)], axis=1)
+    """Return the (2, 2, N) derivative of px by the x, then by the y of (2, N) rays; NaN at NaN.
+
+    Without distortion it is the same everywhere: (2, 2, 1).
+    """
     (fx, skew, _), (_, fy, _), _ = camera.matrix.tolist()
-    return np.stack([fx * by_xy.real + skew * by_xy.imag, fy * by_xy.imag], axis=1)
+    distortion = _lens_of(camera).distortion
+    if isinstance(distortion, Straight):
+        return np.array([[[fx], [0.0]], [[skew], [fy]]])
+    with np.errstate(invalid="ignore"):  # of NaN, whose quotients warn where they are complex
+        _, by_ray, by_conjugate = distortion.linear(complex_of(rays.T))
+    by_xy = np.empty((2, 2, rays.shape[1]))
+    by_x, by_y = by_ray + by_conjugate, by_ray - by_conjugate  # the second over i
+    by_xy[0, 0], by_xy[0, 1] = fx * by_x.real + skew * by_x.imag, fy * by_x.imag
+    by_xy[1, 0], by_xy[1, 1] = skew * by_y.real - fx * by_y.imag, fy * by_y.real
+    return by_xy
 
 
-def turn_to(direction: Float64) -> Float64:
+def turn_to(direction: Sequence[float] | Float64, roll: float = 0.0) -> Float64:
     """Return the (3, 3) rotation by the shortest way that takes the z axis to a (3,) direction of any length.
 
-    That is the frame, in the frame given, of a camera that looks there. It is undefined straight behind.
+    That is the frame, in the frame given, of a camera that looks there, and was rolled about its axis by rad before. It
+    is undefined straight behind.
     """
-    x, y, z = direction.tolist()
-    length = math.sqrt(x * x + y * y + z * z)
+    x, y, z = map(float, direction)
+    length, cos, sin = math.sqrt(x * x + y * y + z * z), math.cos(roll), math.sin(roll)
     x, y, z = x / length, y / length, z / length
     a = 1.0 / (1.0 + z)
-    return np.array([[1.0 - a * x * x, -a * x * y, x], [-a * x * y, 1.0 - a * y * y, y], [-x, -y, z]])
+    xx, xy, yy = 1.0 - a * x * x, -a * x * y, 1.0 - a * y * y
+    return np.array(
+        [
+            [cos * xx + sin * xy, cos * xy - sin * xx, x],
+            [cos * xy + sin * yy, cos * yy - sin * xy, y],
+            [-cos * x - sin * y, sin * x - cos * y, z],
+        ]
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,18 +143,18 @@ class _Lens:
         By Newton's method, all of them together, until none that may still come to something moves.
         """
         if isinstance(self.distortion, Straight):
-            return np.where(np.abs(bent) < WIDEST_RAY, bent, _NO_RAY)
+            within = square(bent) < WIDEST_RAY**2
+            return bent if within.all() else np.where(within, bent, _NO_RAY)
         ray = self._start(bent)
         for _ in range(NEWTON_STEPS):
-            there, by_ray, by_conjugate = self.distortion.linear(ray)
-            off = there - bent
-            area = square(by_ray) - square(by_conjugate)
-            step = (by_ray.conj() * off - by_conjugate * off.conj()) / area
+            there, *derivatives = self.distortion.linear(ray)
+            step = solved(there - bent, *derivatives)
             ray = ray - step
             if not ((np.abs(step) > SETTLED) & (np.abs(ray) < 2.0 * self.limits.reach)).any():
                 break
-        good = (np.abs(self.distortion.of_rays(ray) - bent) < tolerance) & (np.abs(ray) < self.limits.reach)
-        return np.where(good, ray, _NO_RAY)
+        off = self.distortion.of_rays(ray) - bent
+        good = (square(off) < tolerance**2) & (square(ray) < self.limits.reach**2)
+        return np.where(good, ray - solved(off, *derivatives), _NO_RAY)
 
     def _start(self, bent: Complex) -> Complex:
         """Return the rays if the distortion were the same in all directions; NaN beyond what it reaches."""

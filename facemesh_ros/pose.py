@@ -3,17 +3,20 @@
 How this face differs from the reference face, and what is wrong with the network's z, is solved along
 (``likelihood.py``); so the covariance of the pose knows of both.
 
-Solved by Levenberg-Marquardt on SE(3) with Huber's weights, from a given start, or from POS (DeMenthon
-and Davis, "Model-based object pose in 25 lines of code", IJCV 1995) and its mirror image in depth, of which the one
-that fits better stays. docs/geometry.md has the formulas.
+Solved by Gauss and Newton's method on SE(3) with Huber's weights, from a given start, or from POS (DeMenthon and Davis,
+"Model-based object pose in 25 lines of code", IJCV 1995) and its mirror image in depth, of which the one that fits
+better stays. docs/geometry.md has the formulas. Between two runs of the network a call of numpy costs 2 us or more,
+whatever it has to do: so few calls count here, and whole rows.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg.lapack import dposv
 
 from facemesh_ros.head import head_normals, head_points
 from facemesh_ros.lens import turn_to
@@ -23,9 +26,7 @@ from facemesh_ros.likelihood import (
     Guess,
     Placed,
     Sight,
-    Weights,
     cost,
-    facing,
     noise2_of,
     normal_equations,
     placed,
@@ -33,11 +34,16 @@ from facemesh_ros.likelihood import (
     strangeness,
     weights_of,
 )
+from facemesh_ros.robust import facing
 from facemesh_ros.types import Camera, Float32, Float64
 
-MOST_STEPS, SETTLED_STEPS, SMALLEST_STEP = 30, 8, 3e-3
+MOST_STEPS, SETTLED_STEPS, SMALL_STEP = 30, 8, 2e-2
 """After the second, the noise is taken as it is, or the end is approached slowly. The third is in rad, and in distances
-from the camera: what is then left to go is a twentieth of a degree, where the noise of a head's turn is one."""
+from the camera: after such a step a tenth of a degree is left to go, where the noise of a head's turn is one."""
+RIDGE = 1e-5
+"""Share by which the matrix's diagonal is larger: that keeps it positive in spite of rounding."""
+MOST_HALVINGS = 8
+"""Of a step that leads up."""
 NEAREST_M, FARTHEST_M = 0.02, 100.0
 """Of a head of the reference size."""
 FROM_BEHIND = 0.17
@@ -63,6 +69,8 @@ class Solution:
     amounts: Float64
     """(4 + 3 K,): what was solved for along: by what all of z is wrong (a turn, rad, and a share), and how this face
     differs from the reference face, in standard deviations."""
+    middle: Float64
+    """(2,): the mean of the rays that it was solved from."""
 
     def points(self) -> Float64:
         """Return the (468, 3) points of the reference face, m in the camera's optical frame."""
@@ -91,22 +99,21 @@ def solve(points_px: Float32, seen: Float64, camera: Camera, start: Solution | N
 
 
 def _carried_along(sight: Sight, start: Solution) -> Guess:
-    """Return a start shifted to where the face is seen now: what is left then tells the noise."""
-    drawn = sight.model @ start.rotation.T + start.position
-    shift = (sight.rays - drawn[:, :2] / drawn[:, 2:]).mean(axis=0) * start.position[2]
-    return Guess(start.rotation, start.position + [*shift, 0.0], start.amounts)
+    """Return a start shifted by as much as the face was in the image: what is left then tells the noise."""
+    x, y = (start.position[2] * (sight.middle - start.middle)).tolist()
+    return Guess(start.rotation, start.position + (x, y, 0.0), start.amounts)
 
 
 def visibility(solution: Solution) -> Float64:
     """Return how well each of the 468 points is seen, 0 to 1, by the direction of the surface."""
-    return facing(solution.points(), head_normals() @ solution.rotation.T)
+    return facing(solution.points().T, solution.rotation @ head_normals().T)
 
 
 def _starts(sight: Sight) -> Iterator[tuple[Float64, Float64]]:
     """Yield rotation and position by POS along the line of sight, then with the face mirrored in depth."""
     camera_from_view = turn_to(sight.sight)
-    seen = np.column_stack([sight.rays, np.ones(len(sight.rays))]) @ camera_from_view
-    homogeneous = np.column_stack([sight.model, np.ones(len(sight.model))])
+    seen = np.column_stack([*sight.rays, np.ones(sight.rays.shape[1])]) @ camera_from_view
+    homogeneous = np.column_stack([*sight.model, np.ones(sight.model.shape[1])])
     affine = np.linalg.lstsq(homogeneous, seen[:, :2] / seen[:, 2:], rcond=None)[0]
     left, scales, right = np.linalg.svd(affine[:3].T, full_matrices=False)
     rows = left @ right
@@ -118,39 +125,64 @@ def _starts(sight: Sight) -> Iterator[tuple[Float64, Float64]]:
 
 def _refined(sight: Sight, guess: Guess) -> Solution | None:
     """Follow the residuals down from a start; None where that leads behind the camera or shows no face."""
-    now = placed(sight, guess)
-    damping, noise2 = 1e-5, 0.0
-    for count in range(MOST_STEPS):
-        if now.points[:, 2].min() <= NEAREST_M:
+    now, noise2, count = placed(sight, guess), 0.0, sight.model.shape[1]
+    for tried in range(MOST_STEPS):
+        if now.points[2].min() <= NEAREST_M:
             return None
-        noise2 = noise2_of(now) if count < SETTLED_STEPS else noise2
+        noise2 = noise2_of(now) if tried < SETTLED_STEPS else noise2
         weights = weights_of(sight, now, noise2)
-        if np.count_nonzero(weights.points) < LEAST_POINTS:
+        if np.count_nonzero(weights[:count]) < LEAST_POINTS:
             return None
-        hessian, gradient = normal_equations(sight, now, weights)
-        step = -np.linalg.solve(hessian + damping * np.diag(hessian.diagonal()), gradient)
-        then = placed(sight, now.guess.moved(step))
-        if then.points[:, 2].min() > 0.0 and cost(then, weights) <= cost(now, weights):
-            now, damping = then, 0.1 * damping
-        else:
-            damping = max(10.0 * damping, 1e-3)
-        if max(np.abs(step[3:6]).max(), np.abs(step[:3]).max() / now.guess.position[2]) < SMALLEST_STEP:
+        solved = _solved(*normal_equations(sight, now, weights))
+        if solved is None:
+            return None
+        step, covariance = solved
+        if _is_small(step, now.guess):  # too small to lead astray
+            now = placed(sight, now.guess.moved(step))
             break
-    return _solution(now, weights, hessian)
+        now = _lower(sight, now, weights, step)
+    return _solution(sight, now, weights[:count], covariance)
 
 
-def _solution(at: Placed, weights: Weights, hessian: Float64) -> Solution:
-    total = max(float(weights.points.sum()), 1e-12)
-    error2 = float(weights.points @ at.off2) / total
+def _is_small(step: Float64, guess: Guess) -> bool:
+    x, y, z, *turn = map(abs, step[:6].tolist())
+    return bool(max(x, y, z) < SMALL_STEP * guess.position[2] and max(turn) < SMALL_STEP)
+
+
+def _solved(matrix: Float64, gradient: Float64) -> tuple[Float64, Float64] | None:
+    """Return the step, and the (6, 6) covariance of position and rotation, by one factorisation (Cholesky's).
+
+    The matrix is overwritten. None where it is not positive, or not finite.
+    """
+    matrix.reshape(-1)[:: len(matrix) + 1] *= 1.0 + RIDGE
+    wanted = np.zeros((7, len(matrix))).T  # in the order of LAPACK
+    wanted.T.reshape(-1)[: 6 * len(matrix) : len(matrix) + 1] = 1.0
+    wanted[:, 6] = -gradient
+    _, found, failed = dposv(matrix.T, wanted, overwrite_a=True, overwrite_b=True)
+    return None if failed or not math.isfinite(found[0, 6]) else (found[:, 6], found[:6, :6])
+
+
+def _lower(sight: Sight, now: Placed, weights: Float64, step: Float64) -> Placed:
+    """Return what a step leads to, or a half of it, or a quarter …, where that explains the mesh no worse."""
+    before = cost(now, weights)
+    for halvings in range(MOST_HALVINGS):
+        then = placed(sight, now.guess.moved(0.5**halvings * step))
+        if then.points[2].min() > 0.0 and cost(then, weights) <= before:
+            return then
+    return now
+
+
+def _solution(sight: Sight, at: Placed, weights: Float64, covariance: Float64) -> Solution:
+    total = max(float(np.add.reduce(weights)), 1e-12)
+    error2 = float(weights @ at.off2[: len(weights)]) / total
     misfit2 = error2 + strangeness(at.guess) / total
-    covariance = np.asarray(np.linalg.solve(hessian, np.eye(len(hessian), 6))[:6], np.float64)
-    guess = at.guess
-    return Solution(guess.rotation, guess.position, error2**0.5, misfit2**0.5, covariance, guess.amounts)
+    rotation, position, amounts = at.guess.rotation, at.guess.position, at.guess.amounts
+    return Solution(rotation, position, math.sqrt(error2), math.sqrt(misfit2), covariance, amounts, sight.middle)
 
 
 def _fits(found: Solution, sight: Sight) -> bool:
     """Say whether a pose is to be believed: near enough, drawn where the face is seen, and not from behind."""
-    distance = float(np.linalg.norm(found.position))
+    distance = math.sqrt(found.position @ found.position)
     if distance > FARTHEST_M or found.rotation[:, 0] @ found.position > FROM_BEHIND * distance:
         return False
     return found.misfit_px <= LOST * sight.size_px + 4.0 * NOISE_PX

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facemesh_ros.head import frozen, head_normals, head_points, is_firm, pose_points
-from facemesh_ros.types import Float64
+from facemesh_ros.types import Float32, Float64
 
 MODES_AN_AXIS = 16
 """Along each of the head's axes; they hold 98 % of the variance."""
@@ -59,34 +59,34 @@ class Marks:
     """Those of the pose points that are seen: what is known of them beforehand. All arrays are read-only."""
 
     index: NDArray[np.intp]
-    """(N,) into the mesh."""
+    """(N,) into the mesh; those with a relief to be trusted come first."""
+    firm: int
+    """How many those are."""
     model: Float64
-    """(N, 3) m, in the head's axes."""
+    """(3, N) m, in the head's axes."""
     normals: Float64
-    """(N, 3)"""
-    modes: Float64
-    """(3, K, N) m: see :func:`shape_modes`."""
-    firm: NDArray[np.intp]
-    """(M,) which of the points have a relief to be trusted."""
-    firm_modes: Float64
-    """(3, K, M) m: their modes, less the mean."""
+    """(3, N)"""
+    modes: Float32
+    """(3, K, N + M) m: see :func:`shape_modes`; after those of all points, those of the firm ones less their mean."""
 
 
 @lru_cache(maxsize=16)
 def marks_of(are_seen: bytes, have_z: bytes) -> Marks:
-    """Return the marks for those pose points that are seen, and that have a relief: nearly always all of them.
+    """Return the marks for those points of a mesh that are seen, and that have a relief: nearly always all of them.
 
-    Each argument is an array of bool, one a pose point, as bytes.
+    Each argument is an array of bool, one a point, as bytes.
     """
-    chosen = np.frombuffer(are_seen, np.bool_)
-    index = pose_points()[chosen]
-    firm = np.flatnonzero(is_firm()[index] & np.frombuffer(have_z, np.bool_)[chosen])
-    modes = shape_modes() if chosen.all() else shape_modes()[:, :, chosen]
-    firm_modes = modes[:, :, firm]
-    if len(firm):
-        firm_modes = firm_modes - firm_modes.mean(axis=2, keepdims=True)
-    arrays = index, head_points()[index], head_normals()[index], modes, firm, firm_modes
-    return Marks(*map(frozen, arrays))
+    points = pose_points()
+    seen = np.frombuffer(are_seen, np.bool_)[points]
+    are_firm = is_firm()[points] & seen & np.frombuffer(have_z, np.bool_)[points]
+    chosen = np.concatenate([np.flatnonzero(are_firm), np.flatnonzero(seen & ~are_firm)])
+    index, firm = points[chosen], int(are_firm.sum())
+    modes = shape_modes()[:, :, chosen]
+    if firm:
+        of_firm = modes[:, :, :firm]
+        modes = np.concatenate([modes, of_firm - of_firm.mean(axis=2, keepdims=True)], axis=2)
+    model, normals = head_points()[index].T.copy(), head_normals()[index].T.copy()
+    return Marks(frozen(index), firm, *map(frozen, (model, normals, modes.astype(np.float32))))
 
 
 def _modes_along(points: Float64, other_side: Float64, mirrored: float) -> Float64:

@@ -13,7 +13,7 @@ LAYERS = (
     {"types", "tunables"},
     {"config", "topology", "distortion", "target", "buckets", "page_locked"},
     {"geometry", "filters", "models", "warp", "identity", "exposure", "lens", "head", "paint", "labels"}
-    | {"ways", "joined", "spread", "gpu_thread"},
+    | {"ways", "joined", "robust", "spread", "gpu_thread"},
     {"runtime", "engines", "track", "views", "procrustes", "shapes", "virtual_camera", "anonymous", "picture"}
     | {"candidates"},
     {"bound", "gaze", "likelihood"},

@@ -104,13 +104,15 @@ def test_the_derivative_is_that_of_the_pixels(model, distortion):
     lens, at, step = camera(model, distortion, SKEWED), some_rays(50), 1e-5
     moved = [pixels(lens, at + step * axis) - pixels(lens, at - step * axis) for axis in np.eye(2)]
     expected = np.stack(moved, axis=2) / (2 * step)
-    assert pixels_per_ray(lens, at) == pytest.approx(expected, rel=1e-6, abs=1e-5)
+    found = np.broadcast_to(pixels_per_ray(lens, at.T).transpose(2, 1, 0), expected.shape)
+    assert found == pytest.approx(expected, rel=1e-6, abs=1e-5)
 
 
 @each_lens
 def test_on_the_axis_the_derivative_is_the_camera_matrix(model, distortion):
     lens = camera(model, distortion[:12] if len(distortion) > 12 else distortion, SKEWED)
-    assert pixels_per_ray(lens, np.zeros((1, 2)))[0] == pytest.approx(SKEWED[:2, :2])
+    found = pixels_per_ray(lens, np.zeros((2, 1)))[:, :, 0]
+    assert pytest.approx(SKEWED[:2, :2]) == found.T
     assert rays(lens, SKEWED[:2, 2][None]) == pytest.approx(np.zeros((1, 2)))
 
 
@@ -190,3 +192,11 @@ def test_the_shortest_turn_takes_the_axis_there_about_a_line_across_both(directi
     assert turn @ turn.T == pytest.approx(np.eye(3), abs=1e-12) and np.linalg.det(turn) == pytest.approx(1.0)
     assert turn @ [0.0, 0.0, 1.0] == pytest.approx(direction / np.linalg.norm(direction))
     assert turn @ across == pytest.approx(across, abs=1e-12)
+
+
+@pytest.mark.parametrize("direction", [(0.0, 0.0, 2.0), (0.3, -0.8, 1.2), (-3.0, 0.1, -0.5)])
+def test_a_rolled_camera_is_turned_as_one_that_was_rolled_before(direction):
+    (cos, sin), plain = (np.cos(0.7), np.sin(0.7)), turn_to(direction)
+    assert turn_to(direction, 0.7) == pytest.approx(plain @ [[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])
+    assert plain @ plain.T == pytest.approx(np.eye(3)) and np.linalg.det(plain) == pytest.approx(1.0)
+    assert plain[:, 2] == pytest.approx(np.array(direction) / np.linalg.norm(direction))

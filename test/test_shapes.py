@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from facemesh_ros.head import head_points, pose_points
+from facemesh_ros.head import head_normals, head_points, is_firm, pose_points
 from facemesh_ros.shapes import (
     LENGTH_M,
     LOPSIDED_SD_M,
     MODES_AN_AXIS,
     SIZE_SD,
     SYMMETRIC_SD_M,
+    marks_of,
     shape_modes,
     shape_precision,
 )
@@ -61,3 +62,20 @@ def test_modes_come_from_the_largest_down_and_hold_nearly_everything():
     sizes = (shape_modes() ** 2).sum(axis=2)
     assert np.all(np.diff(sizes) <= 1e-15)
     assert np.all(sizes[:, -1] < 0.005 * sizes.sum(axis=1))
+
+
+@pytest.mark.parametrize("unseen", [[], [4, 10, 33], list(range(200, 300))])
+def test_the_marks_are_the_points_that_are_seen_first_the_firm_ones(unseen):
+    seen, have_z = np.ones(478, bool), np.ones(478, bool)
+    seen[unseen], have_z[[54, 67]] = False, False
+    marks = marks_of(seen.tobytes(), have_z.tobytes())
+    assert set(marks.index) == set(pose_points()) - set(unseen) and len(set(marks.index)) == len(marks.index)
+    firm, others = marks.index[: marks.firm], marks.index[marks.firm :]
+    assert np.all(is_firm()[firm] & have_z[firm]) and not np.any(is_firm()[others] & have_z[others])
+    assert np.array_equal(marks.model, head_points()[marks.index].T)
+    assert np.array_equal(marks.normals, head_normals()[marks.index].T)
+    places = np.searchsorted(pose_points(), marks.index)
+    assert marks.modes[:, :, : len(places)] == pytest.approx(shape_modes()[:, :, places], rel=1e-6)
+    of_relief = marks.modes[:, :, len(places) :]
+    assert np.diff(of_relief, axis=2) == pytest.approx(np.diff(marks.modes[:, :, : marks.firm], axis=2), abs=1e-9)
+    assert of_relief.mean(axis=2) == pytest.approx(0.0, abs=1e-9)
