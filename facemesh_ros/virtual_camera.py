@@ -9,8 +9,10 @@ back to the image is exact for every depth: rotate the ray, project it (docs/vir
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from operator import mul
 
 import numpy as np
 
@@ -30,11 +32,20 @@ FARTHEST = 4.0
 """Sides of the region from its centre within which all nodes must lie."""
 TOLERANCE = 2e-3
 """Of the virtual camera's place: sides of the crop, radians, and share of the size. The way back is exact anyway."""
+LEFT_OVER, LEFT_OVER_FAR = 0.1, 3.0
+"""What a step leaves of what was missing, at most, and the more of it, the more was missing at first: where a plain
+lens would be far off, turning, rolling and zooming hang together. Usual are 3 to 10 %."""
 MOST_STEPS = 12
 LONGEST_STEP = 100.0
 """In the same units. A small face at the edge of a strong lens is many sides away from where a plain lens shows it."""
 PACES = (0.2, 1.5)
 """Bounds of the share of what is missing that a step makes good."""
+
+
+Placement = tuple[float, float, float, float]
+"""The middle and the long side of the box around a face, px, and the angle of its eye line, rad."""
+Missing = Sequence[float]
+"""How far right and down a virtual camera should turn, in sides of the crop, roll, rad, and zoom, as logarithm."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,22 +112,20 @@ class VirtualCamera:
         nodes_xy = self.nodes_xy
         if not np.abs(nodes_xy - self.roi.center_xy).max() < FARTHEST * self.roi.size:  # NaN fails as well
             return None
-        nodes = _nodes(self.size)
-        inner = [slice(rim, NODES - rim) for rim in RIMS]
-        return next((float(nodes[part][0]) for part in inner if _unfolds(nodes_xy[part, part], nodes[part])), None)
+        areas = _areas(nodes_xy) / _areas_on_crop(self.size)
+        inner = ((rim, areas[rim : NODES - 1 - rim, rim : NODES - 1 - rim]) for rim in RIMS)
+        sound = (rim for rim, part in inner if part.min() > LEAST_AREA * part.max())
+        return next((float(_nodes(self.size)[rim]) for rim in sound), None)
 
     def projected(self, points_xy: Float64) -> Float64:
         """Take (N, 2) points from px of the crop to px of the image; NaN for what is not before the real camera."""
-        rays = np.empty((len(points_xy), 3))
-        rays[:, :2] = points_xy - 0.5 * self.size
-        rays[:, 2] = self.focal_px
-        return project(self.camera, rays @ self.camera_from_virtual.T)
+        across, ahead = self.camera_from_virtual[:, :2].T, self.focal_px * self.camera_from_virtual[:, 2]
+        return project(self.camera, (points_xy - 0.5 * self.size) @ across + ahead)
 
-    def moved(self, by: Float64) -> VirtualCamera:
+    def moved(self, by: Missing) -> VirtualCamera:
         """Return this camera turned right and down by sides of the crop, rolled by rad, and zoomed by a logarithm."""
-        right, down, roll, zoom = by.tolist()
-        ray = np.array([right * self.size, down * self.size, self.focal_px])
-        turned = self.camera_from_virtual @ turn_to(ray) @ _rolled(roll)
+        right, down, roll, zoom = by
+        turned = self.camera_from_virtual @ turn_to((right * self.size, down * self.size, self.focal_px), roll)
         return VirtualCamera(self.camera, self.roi, self.size, turned, self.focal_px * math.exp(zoom))
 
 
@@ -138,50 +147,52 @@ def turned_towards(camera: Camera, roi: Roi, size: int) -> VirtualCamera | None:
     """
     face, _ = _typical_face(size)
     wanted = _placement(FlatCrop(roi, size).to_image(face))
-    ray = np.array([*on_plane(camera, *roi.center_xy.tolist()), 1.0])  # as if nothing were distorted
+    ray = (*on_plane(camera, *roi.center_xy.tolist()), 1.0)  # as if nothing were distorted
     focal_px = math.sqrt(camera.matrix[0, 0] * camera.matrix[1, 1]) * size / roi.size
-    view = VirtualCamera(camera, roi, size, turn_to(ray) @ _rolled(roi.angle), focal_px)
-    before, pace = np.zeros(4), 1.0
+    view = VirtualCamera(camera, roi, size, turn_to(ray, roi.angle), focal_px)
+    pace, before, farthest = 1.0, None, 0.0
     for _ in range(MOST_STEPS):
         missing = _missing(view, wanted)
-        largest = float(np.abs(missing).max())
-        if not largest < LONGEST_STEP:  # NaN, where the lens folds, is not either
+        if missing is None:
             return None
-        if largest <= TOLERANCE:
+        largest = max(map(abs, missing))
+        if not largest < LONGEST_STEP:
+            return None
+        pace = pace if before is None else _pace(pace, before, missing)
+        before, farthest = missing, max(farthest, largest)
+        view = view.moved([pace * part for part in missing])
+        if largest * min(LEFT_OVER + LEFT_OVER_FAR * farthest, 1.0) <= TOLERANCE:
             return None if view.sound_rim is None else view
-        pace = _pace(pace, before, missing)
-        before = missing
-        view = view.moved(pace * missing)
     return None
 
 
-def _pace(pace: float, before: Float64, missing: Float64) -> float:
+def _pace(pace: float, before: Missing, missing: Missing) -> float:
     """Return which share of what is missing to move by, from what was missing before the last move at ``pace``.
 
     Irons and Tuck, "A version of the Aitken accelerator for computer iteration", 1969: where the parts hang together,
     as at the edge of strong lenses, plain steps would swing for long.
     """
-    change = missing - before
-    better = -pace * float(before @ change) / max(float(change @ change), 1e-30)
-    return min(max(better, PACES[0]), PACES[1]) if before.any() else pace
+    changes = [now - then for then, now in zip(before, missing, strict=True)]
+    better = -pace * _dot(before, changes) / max(_dot(changes, changes), 1e-30)
+    return min(max(better, PACES[0]), PACES[1])
 
 
-def _missing(view: VirtualCamera, wanted: tuple[float, float, float, float]) -> Float64:
-    """Return by what a view misses the wanted placement of the typical face, (4,).
+def _dot(one: Sequence[float], other: Sequence[float]) -> float:
+    return float(sum(map(mul, one, other)))
 
-    That is how far right and down it should turn, in sides of the crop, roll, rad, and zoom, as logarithm. All of it is
-    NaN or infinite where the lens folds.
-    """
+
+def _missing(view: VirtualCamera, wanted: Placement) -> Missing | None:
+    """Return by what a view misses the wanted placement of the typical face; None where the lens folds."""
     face, from_face = _typical_face(view.size)
     shown = view.projected(face)
     x, y, side, angle = _placement(shown)
     (xx, yx), (xy, yy) = (from_face @ shown).tolist()  # px of the image by px of the crop, on average
     area = xx * yy - xy * yx
     if not (math.isfinite(area) and min(area, side) > 0.0):
-        return np.full(4, np.nan)
+        return None
     right, down = wanted[0] - x, wanted[1] - y
     across, along = (yy * right - xy * down) / area / view.size, (xx * down - yx * right) / area / view.size
-    return np.array([across, along, math.remainder(wanted[3] - angle, math.tau), math.log(side / wanted[2])])
+    return across, along, math.remainder(wanted[3] - angle, math.tau), math.log(side / wanted[2])
 
 
 @lru_cache(maxsize=4)
@@ -197,27 +208,20 @@ def _typical_face(size: int) -> tuple[Float64, Float64]:
     return in_crop, np.linalg.pinv(in_crop - in_crop.mean(axis=0))
 
 
-def _placement(points_xy: Float64) -> tuple[float, float, float, float]:
-    """Return the middle and the long side of the box around a face, px, and the angle of its eye line, rad."""
-    left, top = points_xy.min(axis=0).tolist()
-    right, bottom = points_xy.max(axis=0).tolist()
+def _placement(points_xy: Float64) -> Placement:
+    """Return where a face is."""
+    left, top = np.minimum.reduce(points_xy).tolist()
+    right, bottom = np.maximum.reduce(points_xy).tolist()
     (x, y), (other_x, other_y) = points_xy[:2].tolist()
     long_side, angle = max(right - left, bottom - top), math.atan2(other_y - y, other_x - x)
     return 0.5 * (left + right), 0.5 * (top + bottom), long_side, angle
 
 
-def _rolled(angle: float) -> Float64:
-    cos, sin = math.cos(angle), math.sin(angle)
-    return np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])
-
-
-def _unfolds(nodes_xy: Float64, nodes: Float64) -> bool:
-    """Say whether the pieces between nodes all lie the right way round in the image, none of them crushed."""
-    gaps = nodes[1:] - nodes[:-1]
-    right = (nodes_xy[:-1, 1:] - nodes_xy[:-1, :-1]) / gaps[:, None]
-    down = (nodes_xy[1:, :-1] - nodes_xy[:-1, :-1]) / gaps[:, None, None]
-    areas = right[..., 0] * down[..., 1] - right[..., 1] * down[..., 0]
-    return bool(areas.min() > LEAST_AREA * areas.max())
+def _areas(nodes_xy: Float64) -> Float64:
+    """Return the areas of the pieces between (NODES, NODES, 2) nodes; less than 0 where one is turned over."""
+    nodes = nodes_xy.view(np.complex128)[:, :, 0]
+    corners = nodes[:-1, :-1]
+    return np.asarray(((nodes[:-1, 1:] - corners).conj() * (nodes[1:, :-1] - corners)).imag, np.float64)
 
 
 @lru_cache(maxsize=4)
@@ -231,6 +235,11 @@ def _nodes_on_crop(size: int) -> Float64:
     """Return the nodes of a crop, (NODES * NODES, 2) px, row by row."""
     across, down = np.meshgrid(_nodes(size), _nodes(size))
     return np.stack([across.ravel(), down.ravel()], axis=1)
+
+
+@lru_cache(maxsize=4)
+def _areas_on_crop(size: int) -> Float64:
+    return _areas(_nodes_on_crop(size).reshape(NODES, NODES, 2))
 
 
 @lru_cache(maxsize=4)

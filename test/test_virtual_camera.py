@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from facemesh_ros import virtual_camera
 from facemesh_ros.geometry import image_from_crop, roi_from_points, to_image
 from facemesh_ros.lens import project, rays
 from facemesh_ros.mesh_net import crop
@@ -179,6 +180,17 @@ def test_near_the_axis_virtual_and_flat_crops_agree(bearing_deg):
     roi = Roi(project(camera, direction(bearing_deg, 30)[None])[0], 150.0, 0.1)
     apart = turned_towards(camera, roi, SIDE).to_image(MIDDLE) - FlatCrop(roi, SIDE).to_image(MIDDLE)
     assert np.abs(apart).max() * SIDE / roi.size < 0.9 * bearing_deg + 0.1
+
+
+@every_lens
+def test_few_looks_are_enough_near_the_axis(camera, monkeypatch):
+    looks, missing = [], virtual_camera._missing
+    monkeypatch.setattr(virtual_camera, "_missing", lambda *given: looks.append(given) or missing(*given))
+    center_xy = camera.matrix[:2, 2]
+    for shift_xy, most in (((0.0, 0.0), 1), ((60.0, -40.0), 2), ((-150.0, 90.0), 2)):
+        looks.clear()
+        assert turned_towards(camera, Roi(center_xy + shift_xy, 220.0, 0.2), SIDE) is not None
+        assert len(looks) <= most
 
 
 def test_nearby_regions_give_nearby_views():
