@@ -240,7 +240,8 @@ class Config(Section):
     intra_op_threads: int = tunable(
         1,
         "On a CPU, so many threads share each operator of a network (onnxruntime's name). 2 take about a quarter off "
-        "the time of one face for half as much CPU time again, if a core is idle; on a busy machine they cost time.",
+        "the time of one face for half as much CPU time again, if a core is idle; on a busy machine they cost time. "
+        "From 3 on, results may differ in the last digits with what is meshed together.",
         bounds=(1, 64),
         live=False,
     )

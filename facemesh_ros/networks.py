@@ -78,7 +78,7 @@ class Networks:
 
     def check_fit(self, config: Config) -> None:
         """Raise ConfigError unless they are the networks that ``config`` asks for."""
-        own, wanted = self.config.to_dotted(), config.to_dotted()
+        own, wanted = ({**each.to_dotted(), "threads": usable_threads(each.threads)} for each in (self.config, config))
         for name in SHARED:
             if own[name] != wanted[name]:
                 raise ConfigError(

@@ -7,9 +7,9 @@ comes out is, bit for bit, what a cut out of the whole image in RGB gives.
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from functools import cached_property
 from typing import TypeAlias
 
 import cv2
@@ -28,11 +28,20 @@ class Picture(ABC):
     def __init__(self, size_wh: tuple[int, int]) -> None:
         self.size_wh = size_wh
         """Width and height, px."""
+        self._turn = threading.Lock()
+        self._rgb: UInt8 | None = None
 
     @property
-    @abstractmethod
     def rgb(self) -> UInt8:
-        """(H, W, 3) uint8 RGB, C-ordered, read-only; converted when it is first asked for."""
+        """(H, W, 3) uint8 RGB, C-ordered, read-only; converted when it is first asked for, by whichever thread."""
+        with self._turn:
+            if self._rgb is None:
+                self._rgb = _read_only(self._whole())
+            return self._rgb
+
+    @abstractmethod
+    def _whole(self) -> UInt8:
+        """Return all of it, (H, W, 3) uint8 RGB, C-ordered."""
 
     @abstractmethod
     def cut(self, maps: Maps, border: int, out: UInt8 | None = None) -> UInt8:
@@ -77,10 +86,9 @@ class Interleaved(Picture):
         self._pixels = pixels
         self._code = code
 
-    @cached_property
-    def rgb(self) -> UInt8:
-        """See :class:`Picture`; RGB without gaps is a view of its own memory."""
-        return _read_only(self._converted(self._pixels))
+    def _whole(self) -> UInt8:
+        """See :class:`Picture`; RGB without gaps is its own memory."""
+        return self._converted(self._pixels)
 
     def cut(self, maps: Maps, border: int, out: UInt8 | None = None) -> UInt8:
         """See :class:`Picture`."""
@@ -102,18 +110,17 @@ class Encoded(Picture):
         super().__init__(size_wh)
         self._convert = convert
 
-    @cached_property
-    def rgb(self) -> UInt8:
+    def _whole(self) -> UInt8:
         """See :class:`Picture`."""
         width, height = self.size_wh
-        return _read_only(self._convert(slice(0, height), slice(0, width)))
+        return self._convert(slice(0, height), slice(0, width))
 
     def cut(self, maps: Maps, border: int, out: UInt8 | None = None) -> UInt8:
         """See :class:`Picture`."""
         columns, rows = self._looked_at(maps)
         width, height = self.size_wh
         area = (columns.stop - columns.start) * (rows.stop - rows.start)
-        if "rgb" in vars(self) or area > WORTH_ALL * width * height:
+        if self._rgb is not None or area > WORTH_ALL * width * height:
             return cut(self.rgb, maps, border, out)
         whole, fraction = maps
         moved = whole - np.array([columns.start, rows.start], np.int16)  # no place lies before a start but 0

@@ -8,6 +8,7 @@ import pytest
 from facemesh_ros import Config, FaceMesher, Networks
 from facemesh_ros.errors import ConfigError, ModelError
 from facemesh_ros.nvidia import first_gpu
+from facemesh_ros.spread import usable_threads
 
 onnxruntime = pytest.importorskip("onnxruntime")
 CONFIG = Config.from_dotted({"device": "cpu"})
@@ -72,8 +73,15 @@ def test_auto_tells_once_of_a_gpu_that_this_onnxruntime_cannot_use(networks, cap
     assert mesher.fallback is None or mesher.fallback in caplog.text
 
 
-def test_other_settings_may_differ(opened):
-    assert FaceMesher(CONFIG.with_dotted({"max_faces": 1}), networks=opened).device == "cpu"
+@pytest.mark.parametrize("other", [{"max_faces": 1}, {"threads": usable_threads(0)}])
+def test_other_settings_may_differ(opened, other):
+    assert FaceMesher(CONFIG.with_dotted(other), networks=opened).device == "cpu"
+
+
+@pytest.mark.parametrize("other", [{"threads": 9}, {"intra_op_threads": 9}])
+def test_networks_for_other_threads_are_refused(opened, other):
+    with pytest.raises(ConfigError, match="threads is 9 and the networks were opened for"):
+        FaceMesher(CONFIG.with_dotted(other), networks=opened)
 
 
 def test_two_at_once_on_shared_networks_see_what_each_sees_alone(opened, images):

@@ -1,3 +1,5 @@
+import threading
+
 import cv2
 import numpy as np
 import pytest
@@ -49,6 +51,32 @@ def test_pixels_side_by_side_are_not_copied(layout):
     picture, places = Picture.of(image), maps()
     image[...] = 7
     assert (picture.cut(places, cv2.BORDER_REPLICATE) == 7).all()
+
+
+def test_a_picture_is_converted_once_whoever_asks_and_no_other_picture_waits():
+    all_ask, has_begun, may_go, converted = threading.Barrier(2), threading.Event(), threading.Event(), []
+
+    def convert(rows, columns):
+        converted.append(1)
+        has_begun.set()
+        assert may_go.wait(20.0)
+        return noise()[rows, columns]
+
+    def ask(picture, answers):
+        all_ask.wait(60.0)
+        answers.append(picture.rgb)
+
+    picture, answers = Encoded((80, 60), convert), []
+    asking = [threading.Thread(target=ask, args=(picture, answers)) for _ in range(2)]
+    for thread in asking:
+        thread.start()
+    assert has_begun.wait(60.0)
+    assert np.array_equal(Encoded((80, 60), lambda rows, columns: noise()[rows, columns]).rgb, noise())
+    may_go.set()
+    for thread in asking:
+        thread.join(60.0)
+    assert len(converted) == 1
+    assert answers[0] is answers[1]
 
 
 def test_a_picture_is_its_own_picture():

@@ -67,6 +67,14 @@ def test_threads_change_no_bit(networks, name, threads):
         np.testing.assert_array_equal(got, expected)
 
 
+@pytest.mark.parametrize("name", ["mesh", "attention", "detector_short"])
+def test_many_threads_an_operator_change_digits_at_most(networks, name):
+    images = noise(3, NETWORKS[name].input_size)
+    alone, many = Session.on("cpu", name), Session.on("cpu", name, threads=Threads(intra_op=4))
+    for expected, got in zip(*(each.run(images, *each.output_shapes) for each in (alone, many)), strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-4)
+
+
 def test_without_networks_the_error_names_the_remedy(tmp_path):
     with pytest.raises(ModelError, match="facemesh models install"):
         Session.open("mesh", "cpu", folder=tmp_path)
