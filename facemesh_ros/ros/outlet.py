@@ -87,7 +87,11 @@ class Outlet:
         if self._pictures is not None:
             self._pictures.publish(result, self._gate)
 
-    def close(self, dropped: int, timeout_s: float = 0.5) -> None:
+    def shut(self) -> None:
+        """Let nothing further out; what can be taken back :meth:`close` takes back."""
+        self._gate.close()
+
+    def close(self, dropped: int, timeout_s: float) -> None:
         """Let nothing further out; then say that there are no faces any more, and wait until readers have it.
 
         Where nothing was said of faces there is nothing to take back. Each last word is said, even where another fails.
@@ -97,7 +101,7 @@ class Outlet:
             timeout_s: for the readers of all together.
         """
         ends_s = time.monotonic() + timeout_s
-        self._gate.close()
+        self.shut()
         with ExitStack() as last_words:
             last_words.callback(self._take_faces_back, dropped, ends_s)
             last_words.callback(self._scene.close, timeout_s / LAST_WORDS)

@@ -71,6 +71,10 @@ class Stream:
         """Let no further image in."""
         self._opened.close()
 
+    def shut(self) -> None:
+        """Let nothing further out."""
+        self._outlet.shut()
+
     def finish(self, timeout_s: float) -> None:
         """Let nothing further out, and say that there are no faces any more; wait until readers have it."""
         self._outlet.close(self._tally.skipped, timeout_s)

@@ -15,11 +15,11 @@ from facemesh_ros.ros.lane import Lane
 from facemesh_ros.ros.pictures import own_topics
 from facemesh_ros.ros.stream import Stream
 from facemesh_ros.ros.target import Target
-from facemesh_ros.ros.workers import Workers
+from facemesh_ros.ros.workers import Workers, finish
 from facemesh_ros.spread import usable_cores
 
 CLOSE_S = 5.0
-"""The images at hand are waited for this long; a slow computer needs 1 s for one with many faces."""
+"""The images and views at hand are waited for this long in all; a slow computer needs 1 s for one with many faces."""
 STUCK_S = 5.0
 """A worker that is at one image for longer holds up the other cameras no more: another worker takes its place."""
 ACKNOWLEDGED_S = 0.5
@@ -47,11 +47,11 @@ class Streams:
         count = worker_count(config.workers, len(lanes), lanes[0].ready[0].device)
         with ExitStack() as opened:
             self._views: Workers[Result] = Workers("facemesh_views", [stream.views for stream in self._streams], count)
-            opened.callback(self._views.close, CLOSE_S)
+            opened.callback(finish, [self._views], CLOSE_S)
             self._images: Workers[Frame] = Workers(
                 "facemesh_worker", [stream.images for stream in self._streams], count
             )
-            opened.callback(self._images.close, CLOSE_S)
+            opened.callback(finish, [self._images], CLOSE_S)
             self._targets = ExitStack()
             opened.callback(self._targets.close)
             for subscription in target.listen(node):
@@ -85,6 +85,8 @@ class Streams:
             for lane, stream in zip(self._lanes, self._streams, strict=True):
                 steps.callback(lane.ready[0].reset)
                 steps.callback(stream.finish, ACKNOWLEDGED_S / len(self._streams))
+            for stream in self._streams:  # none waits until readers have the last words of another
+                steps.callback(stream.shut)
             steps.callback(self._finish_work)
             for stream in self._streams:
                 steps.callback(stream.unsubscribe)
@@ -96,7 +98,7 @@ class Streams:
         Raises:
             StuckError: some do not end.
         """
-        of_images, of_views = self._images.close(CLOSE_S), self._views.close(CLOSE_S)
+        of_images, of_views = finish([self._images, self._views], CLOSE_S)
         held_up = [
             *((number, "work on", self._streams[number].images.busy_s) for number in of_images),
             *((number, "drawing of", self._streams[number].views.busy_s) for number in of_views),

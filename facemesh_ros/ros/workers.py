@@ -1,11 +1,11 @@
-"""Threads that do the work of several lanes."""
+"""Threads that do the work of several lanes, in groups that end together."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from facemesh_ros.ros.scheduler import Scheduler
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class Workers(Generic[T]):
-    """So many threads, each at work on the newest item of some lane, until :meth:`close`."""
+    """So many threads, each at work on the newest item of some lane, until :meth:`close` or :func:`finish`."""
 
     def __init__(self, name: str, jobs: Sequence[Callable[[T], None]], count: int) -> None:
         """Begin.
@@ -45,10 +45,12 @@ class Workers(Generic[T]):
                 self._relieved.add(lane)
                 self._start_one()
 
-    def close(self, timeout_s: float) -> tuple[int, ...]:
-        """Finish the items at hand, and no others; return the lanes in which that takes longer than ``timeout_s``."""
+    def close(self) -> None:
+        """Begin with no further item; those at hand are not waited for."""
         self._lanes.close()
-        ends_s = time.monotonic() + timeout_s
+
+    def join(self, ends_s: float) -> tuple[int, ...]:
+        """Wait for the items at hand, once closed; return the lanes that are still at work when monotonic time ends."""
         for thread in self._threads:
             thread.join(max(ends_s - time.monotonic(), 0.0))
         return self._lanes.busy
@@ -76,3 +78,16 @@ class Workers(Generic[T]):
             self._relieved.discard(lane)
             self._lanes.done(lane)
             return has_successor
+
+
+def finish(groups: Sequence[Workers[Any]], timeout_s: float) -> list[tuple[int, ...]]:
+    """Finish the items at hand in all groups, and no others; return the lanes of each that are not done by then.
+
+    Args:
+        groups: none of them begins anything from now on.
+        timeout_s: for all together.
+    """
+    for group in groups:
+        group.close()
+    ends_s = time.monotonic() + timeout_s
+    return [group.join(ends_s) for group in groups]

@@ -3,6 +3,7 @@
 import threading
 from dataclasses import replace
 from importlib import import_module
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ from facemesh_ros.msg import FaceMeshArray, FaceTopology
 from facemesh_ros.ros import pictures
 from facemesh_ros.ros.convert import stamp_seconds
 from facemesh_ros.ros.node import FaceMeshNode
+from facemesh_ros.ros.streams import CLOSE_S
 
 pytestmark = pytest.mark.ros
 
@@ -516,6 +518,44 @@ def test_every_camera_has_its_last_word_whatever_is_raised_by_another(cameras, r
     assert [cameras.meshers[camera].resets for camera in NAMES] == [1, 1, 1]
 
 
+def test_an_image_and_a_picture_that_do_not_end_are_waited_for_together(cameras, rig, monkeypatch):
+    """By a clock that only waiting moves."""
+    rig.collect(Image, f"{NODE}/front/debug_image")
+    held, streams = Held(monkeypatch, "pictures.draw_faces"), cameras.node._streams
+    cameras.send("front", 1.0)
+    rig.until(held.has_begun, "the picture to be drawn")
+    cameras.get_stuck("left")
+    clock_s, were_closed = [100.0], []
+
+    def join(timeout_s):
+        clock_s[0] += timeout_s
+        were_closed.extend(stream._outlet.is_closed for stream in streams._streams)
+
+    threads = [*streams._images._threads, *streams._views._threads]
+    for thread in threads:
+        monkeypatch.setattr(thread, "join", join)
+    monkeypatch.setattr("facemesh_ros.ros.workers.time", SimpleNamespace(monotonic=lambda: clock_s[0]))
+    assert cameras.node.trigger_deactivate() == TransitionCallbackReturn.ERROR
+    monkeypatch.undo()
+    assert clock_s[0] == 100.0 + CLOSE_S and were_closed == [False] * len(NAMES) * len(threads)
+    cameras.meshers["left"].may_work.set()
+    held.let_go(streams)
+
+
+def test_no_camera_lets_anything_out_while_readers_of_anothers_last_word_are_waited_for(cameras, rig, monkeypatch):
+    outlets, were_closed = [stream._outlet for stream in cameras.node._streams._streams], []
+
+    def wait(_):
+        were_closed.append([outlet.is_closed for outlet in outlets])
+
+    for name in NAMES:
+        cameras.send(name, 1.0)
+        cameras.shows(name, 1.0)
+        monkeypatch.setattr(cameras.lanes[name].outputs.faces, "wait_for_all_acked", wait)
+    assert cameras.node.trigger_deactivate() == TransitionCallbackReturn.SUCCESS
+    assert were_closed == [[True] * len(NAMES)] * len(NAMES)
+
+
 def test_the_view_at_hand_goes_out_before_the_word_that_there_are_no_faces_any_more(cameras, rig, monkeypatch):
     order, drawing, may_draw, draw = [], threading.Event(), threading.Event(), pictures.draw_faces
 
@@ -527,10 +567,10 @@ def test_the_view_at_hand_goes_out_before_the_word_that_there_are_no_faces_any_m
     monkeypatch.setattr(pictures, "draw_faces", slow)
     rig.collect(Image, f"{NODE}/front/debug_image")
     outputs, views = cameras.lanes["front"].outputs, cameras.node._streams._views
-    (topic,), close = outputs.pictures._topics, views.close
+    (topic,), join = outputs.pictures._topics, views.join
     outputs.faces.publish = lambda message: order.append(f"{len(message.faces)} faces")
     topic._raw.publish = lambda _: order.append("picture")
-    views.close = lambda timeout_s: (threading.Timer(0.2, may_draw.set).start(), close(timeout_s))[1]
+    views.join = lambda ends_s: (may_draw.set(), join(ends_s))[1]
     cameras.send("front", 1.0)
     rig.until(drawing.is_set, "the picture to be drawn")
     assert cameras.node.trigger_deactivate() == TransitionCallbackReturn.SUCCESS

@@ -132,8 +132,8 @@ def outlet(rig):
 
 
 def test_all_is_taken_back_once(outlet):
-    outlet.close(dropped=3)
-    outlet.close(dropped=3)
+    outlet.close(dropped=3, timeout_s=0.5)
+    outlet.close(dropped=3, timeout_s=0.5)
     outputs = outlet._outputs
     array, wait = outputs.faces.calls
     assert (stamp_seconds(array.header), array.image_width, array.faces, array.dropped) == (5.0, 64, [], 3)
@@ -161,7 +161,7 @@ def test_readers_that_do_not_acknowledge_are_waited_for_no_longer_than_said(outl
 
 
 def test_nothing_passes_once_it_is_closed(outlet):
-    outlet.close(dropped=0)
+    outlet.close(dropped=0, timeout_s=0.5)
     before = len(outlet._outputs.faces.calls)
     result = Result(outlet._outputs.faces.calls[0], Picture.of(np.zeros((48, 64, 3), np.uint8)), ())
     for way_out in (outlet.publish, outlet.show):
@@ -175,11 +175,11 @@ def test_each_last_word_is_said_whatever_becomes_of_the_others(outlet, monkeypat
     outputs = outlet._outputs
     words = {name: getattr(outputs, name).calls for name in ("faces", "markers", "points") if name != broken}
     if broken == "bridge":
-        monkeypatch.setattr(outputs.bridge, "close", lambda: 1 / 0)
+        monkeypatch.setattr(outputs.bridge, "close", lambda _: 1 / 0)
     elif broken == "faces":
         outputs.faces = Broken()
     else:
         setattr(outlet._scene, f"_{broken}", Broken())
     with pytest.raises(ZeroDivisionError):
-        outlet.close(dropped=0)
+        outlet.close(dropped=0, timeout_s=0.5)
     assert [len(calls) for calls in words.values()] == [2] * len(words)

@@ -1,10 +1,12 @@
 """Threads that do the work of several lanes."""
 
 import threading
+from types import SimpleNamespace
 
 import pytest
 
-from facemesh_ros.ros.workers import Workers
+from facemesh_ros.ros import workers
+from facemesh_ros.ros.workers import Workers, finish
 
 DEADLINE_S = 10.0
 
@@ -41,7 +43,7 @@ def bench():
     yield make
     for one in made:
         one.give_leave(*range(len(one.leave)))
-        assert one.workers.close(DEADLINE_S) == ()
+        assert finish([one.workers], DEADLINE_S) == [()]
 
 
 def test_so_many_lanes_are_worked_at_as_there_are_workers(bench):
@@ -99,7 +101,7 @@ def test_closing_finishes_what_is_at_hand_and_begins_nothing(bench):
     assert two.begun[0].acquire(timeout=DEADLINE_S)
     two.workers.put(1, "waiting")
     two.give_leave(0, 1)
-    assert two.workers.close(DEADLINE_S) == ()
+    assert finish([two.workers], DEADLINE_S) == [()]
     assert two.done == [["at hand"], []]
 
 
@@ -111,4 +113,42 @@ def test_closing_tells_which_lanes_do_not_end(bench):
     assert three.ended[1].acquire(timeout=DEADLINE_S)
     for lane in (0, 2):
         assert three.begun[lane].acquire(timeout=DEADLINE_S)
-    assert set(three.workers.close(0.05)) - {1} == {0, 2}
+    (busy,) = finish([three.workers], 0.05)
+    assert set(busy) - {1} == {0, 2}
+
+
+@pytest.mark.parametrize(
+    ("takes_s", "waits_s"),
+    [((0.0, 0.0, 0.0), [5, 5, 5]), ((2.0, 1.0, 1.0), [5, 3, 2]), ((9.0, 9.0, 9.0), [5, 0, 0])],
+    ids=["nothing at hand", "slow", "without end"],
+)
+def test_groups_that_are_finished_together_share_one_deadline(bench, monkeypatch, takes_s, waits_s):
+    """By a clock that only waiting moves."""
+    clock_s, waited = [100.0], []
+    groups = [bench(lanes=2, count=2).workers, bench(lanes=1, count=1).workers]
+    threads = [thread for group in groups for thread in group._threads]
+    for thread, of_thread_s in zip(threads, takes_s, strict=True):
+
+        def join(timeout_s, of_thread_s=of_thread_s):
+            waited.append(timeout_s)
+            clock_s[0] += min(of_thread_s, timeout_s)
+
+        monkeypatch.setattr(thread, "join", join)
+    monkeypatch.setattr(workers, "time", SimpleNamespace(monotonic=lambda: clock_s[0]))
+    finish(groups, 5.0)
+    assert waited == waits_s
+    monkeypatch.undo()
+
+
+def test_no_group_begins_anything_while_another_is_waited_for(bench):
+    """What is made of the item at hand, and put to the other group, is not begun with."""
+    one, other = bench(lanes=1, count=1), bench(lanes=1, count=1)
+    other.give_leave(0)
+    one.work = lambda _, item: (one.begun[0].release(), one.leave[0].wait(DEADLINE_S), other.workers.put(0, item))
+    one.workers.put(0, "a")
+    assert one.begun[0].acquire(timeout=DEADLINE_S)
+    (thread,) = one.workers._threads
+    join = thread.join
+    thread.join = lambda timeout_s: (one.give_leave(0), join(timeout_s))
+    assert finish([one.workers, other.workers], DEADLINE_S) == [(), ()]
+    assert other.done == [[]]
