@@ -49,6 +49,11 @@ class Job(Generic[T]):
         self._began_s: float | None = None
 
     @property
+    def is_busy(self) -> bool:
+        """Whether a thing is worked on."""
+        return self._began_s is not None
+
+    @property
     def busy_s(self) -> float:
         """How long the thing at hand has been worked on; 0 while there is none."""
         began_s = self._began_s

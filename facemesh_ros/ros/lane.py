@@ -49,15 +49,29 @@ class Lane:
     def configure(self, config: Config, make_mesher: MakeMesher, target: Target) -> None:
         """Make what finds the faces, and the publishers of images."""
         self._companions = Companions.of(self._config(), self.tally, self.logger.warning, target)
-        mesher = make_mesher(config, self.timer.stage, first_id=self._next_id)
-        self._processor = FrameProcessor(mesher, self.timer, self._companions, self.logger.warning)
+        self._make_mesher = make_mesher
+        self._begin(config)
         self.outputs.open_pictures()
+
+    def begin_anew(self) -> None:
+        """Leave the tracks to work that does not end and is not waited for any more; what comes next has its own.
+
+        Nothing may go out any more of that work, or its ids would be used again.
+        """
+        left = self.ready[0]
+        self._next_id = left.next_id
+        self._begin(left.config)
 
     def free(self) -> None:
         """Give up what :meth:`configure` made."""
         self.outputs.close_pictures()
         if self._processor is not None:
             self._next_id, self._processor = self._processor.next_id, None
+
+    def _begin(self, config: Config) -> None:
+        self.timer = StageTimer()
+        mesher = self._make_mesher(config, self.timer.stage, first_id=self._next_id)
+        self._processor = FrameProcessor(mesher, self.timer, self._companions, self.logger.warning)
 
     def status(self, state: str, busy_s: float) -> DiagnosticStatus:
         """Sum up the last period of :data:`facemesh_ros.ros.diagnostics.PERIOD_S`."""

@@ -79,6 +79,13 @@ class Stream:
         """Let nothing further out, and say that there are no faces any more; wait until readers have it."""
         self._outlet.close(self._tally.skipped, timeout_s)
 
+    def forget(self) -> None:
+        """Forget the tracks, once finished; an image that is still worked on keeps them and holds up no other."""
+        if self.images.is_busy:
+            self._lane.begin_anew()
+        else:
+            self._processor.reset()
+
     def abort(self) -> None:
         """Leave nothing behind, however far :meth:`open` came."""
         with ExitStack() as left:

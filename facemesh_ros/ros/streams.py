@@ -24,6 +24,11 @@ STUCK_S = 5.0
 """A worker that is at one image for longer holds up the other cameras no more: another worker takes its place."""
 ACKNOWLEDGED_S = 0.5
 """The last messages are waited for this long in all, until readers have them."""
+REMEDY = (
+    "Nothing waits for it any more: go on with ~/enable, or configure and activate the node where it is unconfigured. "
+    "If it happens again, clean up and configure: that opens the networks anew"
+)
+"""What to do about abandoned work."""
 
 
 class StuckError(Exception):
@@ -80,10 +85,11 @@ class Streams:
 
         Raises:
             StuckError: an image is not finished or not drawn after ``CLOSE_S``; what comes of it later goes nowhere.
+                Its camera can begin again at once, with new tracks where an image is not finished.
         """
         with ExitStack() as steps:  # the last that is added is the first that is done
-            for lane, stream in zip(self._lanes, self._streams, strict=True):
-                steps.callback(lane.ready[0].reset)
+            for stream in self._streams:
+                steps.callback(stream.forget)
                 steps.callback(stream.finish, ACKNOWLEDGED_S / len(self._streams))
             for stream in self._streams:  # none waits until readers have the last words of another
                 steps.callback(stream.shut)
@@ -104,14 +110,13 @@ class Streams:
             *((number, "drawing of", self._streams[number].views.busy_s) for number in of_views),
         ]
         if held_up:
-            raise StuckError(
-                "; ".join(
-                    self._lanes[number].camera.title(
-                        f"the {what} one image has taken {busy_s:.1f} s and does not end; it is abandoned"
-                    )
-                    for number, what, busy_s in held_up
+            said = "; ".join(
+                self._lanes[number].camera.title(
+                    f"the {what} one image has taken {busy_s:.1f} s and does not end; it is abandoned"
                 )
+                for number, what, busy_s in held_up
             )
+            raise StuckError(f"{said}. {REMEDY}")
 
     def _no_cameras(self, node: LifecycleNode, config: NodeConfig, number: int) -> set[str]:
         """Return the topics of images that are not to be recommended to a camera."""

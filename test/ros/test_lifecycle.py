@@ -7,6 +7,7 @@ pytest.importorskip("facemesh_ros.msg", reason="the messages are not built: make
 
 from lifecycle_msgs.srv import ChangeState, GetState
 from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
 from rig import DEADLINE_S, RELIABLE, image_message
 from sensor_msgs.msg import Image
 from std_srvs.srv import SetBool
@@ -188,10 +189,38 @@ def test_an_image_without_end_is_abandoned_and_the_node_can_begin_anew(rig, monk
 def test_disabling_a_node_that_is_stuck_is_answered(rig, monkeypatch):
     monkeypatch.setattr("facemesh_ros.ros.streams.CLOSE_S", 0.0)
     publish_and_get_stuck(rig)
+    stuck = rig.mesher
     answer = rig.call(SetBool, "/facemesh_node/enable", SetBool.Request(data=False))
     assert not answer.success
-    assert "does not end" in answer.message
-    rig.mesher.may_work.set()
+    assert "does not end" in answer.message and "go on with ~/enable" in answer.message
+    stuck.may_work.set()
+
+
+def test_a_camera_goes_on_without_the_image_that_was_abandoned_and_uses_no_id_again(rig, monkeypatch):
+    monkeypatch.setattr("facemesh_ros.ros.streams.CLOSE_S", 0.0)
+    node, arrays = publish_and_get_stuck(rig)
+    (worker,), stuck = node._streams._images._threads, rig.mesher
+    stuck.next_id = 7
+    assert node.set_parameters([Parameter("max_faces", value=9)])[0].successful
+    rig.call(SetBool, "/facemesh_node/enable", SetBool.Request(data=False))
+    assert rig.call(SetBool, "/facemesh_node/enable", SetBool.Request(data=True)).success
+    images, other = rig.publisher(Image, "/image"), rig.mesher
+    images.publish(image_message(2.0))
+    rig.until(lambda: arrays, "faces while the abandoned image is still at work")
+    assert worker.is_alive() and not stuck.may_work.is_set()
+    assert (other.first_id, other.config.max_faces, other.resets) == (7, 9, 0)
+    before = {name: other.stage(name).spent_s for name in ("mesh", "publish")}
+    stuck.may_work.set()
+    worker.join(DEADLINE_S)
+    assert {name: other.stage(name).spent_s for name in before} == before
+    assert (stamps(arrays), stuck.stamps, other.stamps) == ([2.0], [1.0], [2.0])
+
+
+def test_a_camera_whose_image_ends_in_time_keeps_what_finds_its_faces(rig):
+    node = rig.node()
+    for on in (False, True):
+        assert rig.call(SetBool, "/facemesh_node/enable", SetBool.Request(data=on)).success
+    assert (len(rig.meshers), rig.mesher.resets, node._state()) == (1, 1, "running")
 
 
 @pytest.mark.parametrize("error", [ConfigError("qos is none"), ZeroDivisionError("a bug")], ids=["foreseen", "a bug"])

@@ -81,6 +81,7 @@ def test_what_is_still_being_made_when_disabling_is_answered_goes_nowhere(rig, m
     held.let_go(streams)
     assert sent == []
     assert enable(rig, True).success
+    rig.mesher.faces = (a_metric_face(),)
     rig.publisher(Image, "/image", RELIABLE).publish(image_message(2.0))
     rig.until(lambda: received, "what the next stream sends")
     assert [stamp_of(message) for message in received] == [2.0]
