@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import ExitStack
 from types import ModuleType
 from typing import Any
 
@@ -19,6 +19,7 @@ from facemesh_ros import rep155
 from facemesh_ros.picture import AnyImage, Picture
 from facemesh_ros.ros.convert import bgr8_message
 from facemesh_ros.ros.crowd import Crowd
+from facemesh_ros.ros.gate import Gate
 from facemesh_ros.ros.pulse import Pulse
 from facemesh_ros.types import Face, Float32
 
@@ -93,14 +94,10 @@ class Ros4HriBridge:
         self._pulse = Pulse()
         self._messages = messages
 
-    def publish(
-        self,
-        faces: Iterable[Face],
-        header: Header,
-        image: AnyImage,
-        gate: AbstractContextManager[object] = nullcontext(),  # noqa: B008
-    ) -> None:
+    def publish(self, faces: Iterable[Face], header: Header, image: AnyImage, gate: Gate) -> None:
         """Send the faces of one image, through the stream's gate; what nobody listens to is not made.
+
+        Once they are forgotten meanwhile, as :meth:`forget_if_silent` has it, nothing further is said of them.
 
         Raises:
             GateClosedError: the stream has ended, maybe meanwhile.
@@ -114,6 +111,9 @@ class Ros4HriBridge:
             for name in self._of_faces.keys() - present.keys():
                 self._drop(name)
             self._tell(present, header)
+            for name in present:
+                if name not in self._of_faces:
+                    self._of_faces[name] = self._publishers_of(name)
         picture = Picture.of(image)
         for name, face in present.items():
             self._publish_face(name, face, header, picture, gate)
@@ -131,37 +131,41 @@ class Ros4HriBridge:
         finally:
             self._lock.release()
 
-    def close(self, timeout_s: float = 0.0) -> None:
-        """Say that there is nobody any more, wait so long until readers know, and take the publishers back."""
+    def close(self, timeout_s: float) -> None:
+        """Say that there is nobody any more, wait so long until readers know, and take the publishers back.
+
+        No publisher is left, whatever is raised.
+        """
         with self._lock:
             if self._messages is None:
                 return
-            self._forget()
-            if timeout_s > 0.0:
-                self._tracked.wait_for_all_acked(Duration(seconds=timeout_s))
-            for publisher in filter(None, (self._tracked, self._gazing)):
-                self._node.destroy_publisher(publisher)
-            self._messages = self._last = None
+            try:
+                self._take_back(timeout_s)
+            finally:
+                self._messages = self._last = None
+
+    def _take_back(self, timeout_s: float) -> None:
+        with ExitStack() as steps:  # the last that is added is the first that is done
+            steps.callback(self._destroy, [one for one in (self._tracked, self._gazing) if one is not None])
+            steps.callback(self._tracked.wait_for_all_acked, Duration(seconds=timeout_s))
+            steps.callback(self._forget)
 
     def _forget(self) -> None:
-        self._tell((), Header() if self._last is None else self._last)
-        for name in list(self._of_faces):
-            self._drop(name)
+        with ExitStack() as steps:
+            for name in self._of_faces:
+                steps.callback(self._drop, name)
+            steps.callback(self._tell, (), Header() if self._last is None else self._last)
 
     def _tell(self, ids: Iterable[str], header: Header) -> None:
         messages, tracked = self._messages, self._tracked
         assert messages is not None
         self._crowd.tell(self, ids, lambda everybody: tracked.publish(messages.IdsList(header=header, ids=everybody)))
 
-    def _publish_face(
-        self, name: str, face: Face, header: Header, picture: Picture, gate: AbstractContextManager[object]
-    ) -> None:
+    def _publish_face(self, name: str, face: Face, header: Header, picture: Picture, gate: Gate) -> None:
         with gate, self._lock:
             messages = self._messages
             assert messages is not None
-            if name not in self._of_faces:
-                self._of_faces[name] = self._publishers_of(name)
-            of_face = self._of_faces[name].items()
+            of_face = self._of_faces.get(name, {}).items()
             wanted = [(kind, publisher) for kind, publisher in of_face if publisher.get_subscription_count()]
         points, size_wh = face.smoothed.points, picture.size_wh
         made: dict[str, Callable[[], Any]] = {
@@ -175,9 +179,10 @@ class Ros4HriBridge:
             with gate, self._lock:
                 if name in self._of_faces:  # or it took so long to make that the camera counts as silent
                     publisher.publish(message)
-        if self._gazing is not None and face.gaze is not None and face.gaze.is_looking:
-            with gate:
-                self._gazing.publish(messages.Gaze(header=header, sender=name, receiver=""))
+        if face.gaze is not None and face.gaze.is_looking:
+            with gate, self._lock:
+                if self._gazing is not None and name in self._of_faces:
+                    self._gazing.publish(messages.Gaze(header=header, sender=name, receiver=""))
 
     def _publishers_of(self, name: str) -> dict[str, Any]:
         assert self._messages is not None
@@ -210,8 +215,13 @@ class Ros4HriBridge:
         )
 
     def _drop(self, name: str) -> None:
-        for publisher in self._of_faces.pop(name).values():
-            self._node.destroy_publisher(publisher)
+        self._destroy(self._of_faces.pop(name).values())
+
+    def _destroy(self, publishers: Iterable[Any]) -> None:
+        """Destroy all of them, whatever is raised by one."""
+        with ExitStack() as steps:
+            for publisher in publishers:
+                steps.callback(self._node.destroy_publisher, publisher)
 
 
 def _region(messages: ModuleType, points: Float32, presence: float, size_wh: tuple[int, int], header: Header) -> Any:

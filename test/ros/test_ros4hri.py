@@ -49,15 +49,21 @@ class Publisher:
     topic: str
     readers: int
     sent: list[Any] = field(default_factory=list)
+    waits: list[tuple[int, float]] = field(default_factory=list)
+    """After how many messages, and how long, s."""
+    is_there: bool = True
 
     def publish(self, message):
+        assert self.is_there
         self.sent.append(message)
 
     def get_subscription_count(self):
+        assert self.is_there
         return self.readers
 
     def wait_for_all_acked(self, timeout):
-        self.sent.append(timeout.nanoseconds)
+        assert self.is_there
+        self.waits.append((len(self.sent), 1e-9 * timeout.nanoseconds))
 
 
 class Node:
@@ -72,6 +78,7 @@ class Node:
         return self.present[topic]
 
     def destroy_publisher(self, publisher):
+        publisher.is_there = False
         self.past[publisher.topic] = self.present.pop(publisher.topic)
 
 
@@ -103,18 +110,18 @@ def ids(node):
 def test_readers_are_waited_for_after_the_last_word_and_before_its_publisher_goes(hri_msgs):
     node = Node()
     bridge = opened(node)
-    bridge.publish(faces(1), header(), PICTURE)
+    bridge.publish(faces(1), header(), PICTURE, Gate())
     bridge.close(timeout_s=0.25)
-    *_, last, wait = node.past["/humans/faces/tracked"].sent
-    assert (last.ids, wait) == ([], 250_000_000)
+    assert ids(node) == [["f1"], []]
+    assert node.past[f"{FACES}/tracked"].waits == [(2, 0.25)]
 
 
 def test_without_hri_msgs_it_says_so_and_publishes_nothing(monkeypatch):
     monkeypatch.setitem(sys.modules, "hri_msgs", None)
     node, said = Node(), []
     bridge = opened(node, said)
-    bridge.publish(faces(1), header(), PICTURE)
-    bridge.close()
+    bridge.publish(faces(1), header(), PICTURE, Gate())
+    bridge.close(timeout_s=0.0)
     assert (node.present, node.past, bridge.is_open, len(said)) == ({}, {}, False, 1)
     assert "hri-msgs" in said[0]
 
@@ -126,7 +133,7 @@ def test_what_is_still_being_made_when_the_stream_ends_goes_nowhere(hri_msgs, mo
 
     def outlives(*arguments):
         gate.close()
-        bridge.close()
+        bridge.close(timeout_s=0.0)
         return real(*arguments)
 
     monkeypatch.setattr(rep155, work, outlives)
@@ -142,7 +149,7 @@ def test_a_stream_that_has_ended_does_not_meddle_with_the_next(hri_msgs):
     node, gate = Node(), Gate()
     bridge = opened(node)
     gate.close()
-    bridge.close()
+    bridge.close(timeout_s=0.0)
     bridge.open(True, True)
     with pytest.raises(GateClosedError):
         bridge.publish(faces(1), header(), PICTURE, gate)
@@ -153,8 +160,8 @@ def test_it_is_silent_where_it_is_not_wanted(hri_msgs):
     node, said = Node(), []
     bridge = Ros4HriBridge(node, said.append, Crowd())
     bridge.open(False, robot_is_target=True)
-    bridge.publish(faces(1), header(), PICTURE)
-    bridge.close()
+    bridge.publish(faces(1), header(), PICTURE, Gate())
+    bridge.close(timeout_s=0.0)
     assert (node.present, said) == ({}, [])
 
 
@@ -162,27 +169,27 @@ def test_those_tracked_are_told_with_every_image_and_nobody_at_the_end(hri_msgs)
     node = Node()
     bridge = opened(node)
     for present in ((), (1, 2), (2,)):
-        bridge.publish(faces(*present), header(), PICTURE)
-    bridge.close()
+        bridge.publish(faces(*present), header(), PICTURE, Gate())
+    bridge.close(timeout_s=0.0)
     assert ids(node) == [[], ["f1", "f2"], ["f2"], []]
 
 
 def test_every_face_has_its_topics_for_as_long_as_it_is_there(hri_msgs):
     node = Node()
     bridge = opened(node)
-    bridge.publish(faces(1, 2), header(), PICTURE)
+    bridge.publish(faces(1, 2), header(), PICTURE, Gate())
     of_first = {f"/humans/faces/f1/{kind}" for kind in ("roi", "landmarks", "cropped", "aligned")}
     assert of_first < node.present.keys()
-    bridge.publish(faces(2), header(), PICTURE)
+    bridge.publish(faces(2), header(), PICTURE, Gate())
     assert not of_first & node.present.keys()
     assert "/humans/faces/f2/roi" in node.present
-    bridge.close()
+    bridge.close(timeout_s=0.0)
     assert node.present == {}
 
 
 def test_a_faces_messages_carry_what_was_made_of_it(hri_msgs):
     node = Node()
-    opened(node).publish(faces(1), header(2.0), PICTURE)
+    opened(node).publish(faces(1), header(2.0), PICTURE, Gate())
     roi, landmarks, cropped, aligned = (
         node.present[f"/humans/faces/f1/{kind}"].sent[0] for kind in ("roi", "landmarks", "cropped", "aligned")
     )
@@ -198,7 +205,7 @@ def test_what_nobody_listens_to_is_not_made(hri_msgs, monkeypatch):
     for name in ("region", "landmarks", "cropped", "aligned"):
         monkeypatch.setattr(f"facemesh_ros.rep155.{name}", None)
     node = Node(readers=0)
-    opened(node).publish(faces(1), header(), PICTURE)
+    opened(node).publish(faces(1), header(), PICTURE, Gate())
     assert ids(node) == [["f1"]]
 
 
@@ -208,7 +215,7 @@ LOOKING = Gaze((0.0, 0.0, -1.0), (1.0, 0.0, 0.0), "iris", angle_rad=0.0, is_look
 def test_who_looks_at_the_camera_gazes_at_the_robot(hri_msgs):
     node = Node()
     one, other = faces(1, 2)
-    opened(node).publish((replace(one, gaze=LOOKING), other), header(), PICTURE)
+    opened(node).publish((replace(one, gaze=LOOKING), other), header(), PICTURE, Gate())
     (gaze,) = node.present["/humans/interactions/gazing"].sent
     assert (gaze.sender, gaze.receiver) == ("f1", "")
 
@@ -217,10 +224,10 @@ def test_who_looks_at_another_target_is_not_said_to_gaze_at_the_robot(hri_msgs):
     node = Node()
     (one,) = faces(1)
     bridge = opened(node, robot_is_target=False)
-    bridge.publish((replace(one, gaze=LOOKING),), header(), PICTURE)
+    bridge.publish((replace(one, gaze=LOOKING),), header(), PICTURE, Gate())
     assert ids(node) == [["f1"]]
     assert "/humans/interactions/gazing" not in node.present
-    bridge.close()
+    bridge.close(timeout_s=0.0)
     assert node.present == {}
 
 
@@ -242,7 +249,7 @@ def test_ids_may_have_another_prefix(hri_msgs):
     bridge = Ros4HriBridge(node, [].append, Crowd())
     bridge.open(True, robot_is_target=True, prefix="left_")
     (one,) = faces(1)
-    bridge.publish((replace(one, gaze=LOOKING),), header(), PICTURE)
+    bridge.publish((replace(one, gaze=LOOKING),), header(), PICTURE, Gate())
     assert ids(node) == [["left_1"]]
     assert "/humans/faces/left_1/roi" in node.present
     assert node.present["/humans/interactions/gazing"].sent[0].sender == "left_1"
@@ -267,7 +274,7 @@ def test_where_a_publisher_cannot_be_made_none_is_left_and_it_stays_closed(hri_m
     with pytest.raises(RuntimeError):
         bridge.open(True, robot_is_target=True)
     assert (node.present, bridge.is_open) == ({}, False)
-    bridge.close()
+    bridge.close(timeout_s=0.0)
     node.makes = 2
     bridge.open(True, robot_is_target=True)
     assert node.present.keys() == {"/humans/faces/tracked", "/humans/interactions/gazing"}
@@ -285,18 +292,43 @@ def test_a_face_has_all_of_its_topics_or_none(hri_msgs):
     node = BrokenNode(makes=4)
     bridge = opened(node)
     with pytest.raises(RuntimeError):
-        bridge.publish(faces(1), header(), PICTURE)
+        bridge.publish(faces(1), header(), PICTURE, Gate())
     assert node.present.keys() == {"/humans/faces/tracked", "/humans/interactions/gazing"}
-    bridge.close()
+    bridge.close(timeout_s=0.0)
     assert node.present == {}
+
+
+@pytest.mark.parametrize("step", ["publish", "wait_for_all_acked"])
+def test_no_publisher_is_left_whatever_becomes_of_the_last_word(hri_msgs, step):
+    node = Node()
+    bridge = opened(node)
+    bridge.publish(faces(1, 2), header(), PICTURE, Gate())
+    setattr(node.present[f"{FACES}/tracked"], step, lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        bridge.close(timeout_s=0.0)
+    assert (node.present, bridge.is_open) == ({}, False)
+    bridge.open(True, robot_is_target=True)
+    bridge.publish(faces(3), header(), PICTURE, Gate())
+    assert ids(node) == [["f3"]]
+
+
+def test_no_publisher_is_left_that_can_be_taken_back(hri_msgs, monkeypatch):
+    node = Node()
+    bridge = opened(node)
+    bridge.publish(faces(1, 2), header(), PICTURE, Gate())
+    stays, real = f"{FACES}/f1/landmarks", node.destroy_publisher
+    monkeypatch.setattr(node, "destroy_publisher", lambda one: 1 / 0 if one.topic == stays else real(one))
+    with pytest.raises(ZeroDivisionError):
+        bridge.close(timeout_s=0.0)
+    assert (list(node.present), bridge.is_open) == ([stays], False)
 
 
 def test_it_can_be_opened_again(hri_msgs):
     node = Node()
     bridge = opened(node)
-    bridge.close()
+    bridge.close(timeout_s=0.0)
     bridge.open(True, robot_is_target=True)
-    bridge.publish(faces(3), header(), PICTURE)
+    bridge.publish(faces(3), header(), PICTURE, Gate())
     assert ids(node) == [["f3"]]
 
 
@@ -341,7 +373,7 @@ def test_without_pictures_no_face_has_a_topic_of_one(hri_msgs):
     node = Node()
     bridge = Ros4HriBridge(node, [].append, Crowd())
     bridge.open(True, robot_is_target=True, with_pictures=False)
-    bridge.publish(faces(1), header(), PICTURE)
+    bridge.publish(faces(1), header(), PICTURE, Gate())
     of_face = {topic.rpartition("/")[2] for topic in node.present if "/f1/" in topic}
     assert of_face == {"roi", "landmarks"}
     assert all(node.present[f"/humans/faces/f1/{kind}"].sent for kind in of_face)
@@ -372,11 +404,11 @@ def test_the_list_of_each_camera_holds_the_faces_of_all(hri_msgs):
     bridges = {side: Ros4HriBridge(nodes[side], [].append, crowd) for side in sides}
     for side in sides:
         bridges[side].open(True, robot_is_target=True, prefix=f"{side}_")
-    bridges["left"].publish(faces(1, 2), header(), PICTURE)
-    bridges["right"].publish(faces(1), header(), PICTURE)
-    bridges["left"].publish(faces(2), header(), PICTURE)
-    bridges["left"].close()
-    bridges["right"].close()
+    bridges["left"].publish(faces(1, 2), header(), PICTURE, Gate())
+    bridges["right"].publish(faces(1), header(), PICTURE, Gate())
+    bridges["left"].publish(faces(2), header(), PICTURE, Gate())
+    bridges["left"].close(timeout_s=0.0)
+    bridges["right"].close(timeout_s=0.0)
     assert ids(nodes["left"]) == [["left_1", "left_2"], ["left_2", "right_1"], ["right_1"]]
     assert ids(nodes["right"]) == [["left_1", "left_2", "right_1"], []]
 
@@ -408,7 +440,7 @@ class Sides:
             self.bridges[side].open(True, robot_is_target=True, prefix=f"{side}_")
 
     def see(self, side, *of):
-        self.bridges[side].publish(faces(*of), header(self.now_s), PICTURE)
+        self.bridges[side].publish(faces(*of), header(self.now_s), PICTURE, Gate())
 
     def pass_by(self, seconds):
         self.now_s += seconds
@@ -458,9 +490,27 @@ def test_faces_are_taken_back_of_an_only_camera_too_and_once(hri_msgs):
     for _ in range(3):
         sides.pass_by(100.0)
     assert ids(sides.nodes["left"]) == [["left_1"], []]
-    sides.bridges["left"].close()
+    sides.bridges["left"].close(timeout_s=0.0)
     sides.pass_by(100.0)
     assert sides.nodes["left"].present == {}
+
+
+def test_once_faces_are_forgotten_nothing_further_is_said_of_any(hri_msgs, monkeypatch):
+    """Of two that look at the robot, the first takes so long to tell of that the camera counts as silent."""
+    sides, real = Sides(), rep155.region
+    two = [replace(face, gaze=LOOKING) for face in faces(1, 2)]
+
+    def slow(*arguments):
+        sides.pass_by(100.0)
+        return real(*arguments)
+
+    monkeypatch.setattr(rep155, "region", slow)
+    sides.bridges["left"].publish(two, header(), PICTURE, Gate())
+    node = sides.nodes["left"]
+    assert ids(node)[-1] == [] and sides.topics_of_faces("left") == set()
+    of_faces = [topic for topic in node.past if topic.startswith(f"{FACES}/left_")]
+    assert len(of_faces) == 8 and not any(node.past[topic].sent for topic in of_faces)
+    assert node.present[ros4hri.GAZING].sent == []
 
 
 def test_a_picture_that_takes_long_to_make_may_come_too_late(hri_msgs, monkeypatch):
