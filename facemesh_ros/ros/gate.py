@@ -12,8 +12,9 @@ class GateClosedError(Exception):
 class Gate:
     """Lets whoever publishes through, in any thread, until :meth:`close`; work may take longer than its stream.
 
-    ``with gate:`` stands around what publishes, together with what is remembered of that, and around nothing that may
-    take long: :meth:`close` waits for those who are inside. They do not wait for each other.
+    ``with gate:`` stands around what publishes, or asks a publisher whether anybody reads, together with what is
+    remembered of that, and around nothing that may take long: :meth:`close` waits for those who are inside. They do not
+    wait for each other.
     """
 
     def __init__(self) -> None:

@@ -65,7 +65,8 @@ class Outlet:
         with self._gate:
             self._outputs.faces.publish(result.array)
             self._last = result.array
-        if self._config().tf.enabled and self._outputs.tf.get_subscription_count():
+            wants_tf = self._config().tf.enabled and self._outputs.tf.get_subscription_count()
+        if wants_tf:
             self._publish_transforms(result)
         with self._gate:
             self._outputs.view_frame.publish(header)
@@ -73,8 +74,13 @@ class Outlet:
 
     @property
     def is_watched(self) -> bool:
-        """Whether there is anything for :meth:`show` to do."""
-        return self._scene.is_watched or (self._pictures is not None and self._pictures.are_wanted)
+        """Whether there is anything for :meth:`show` to do.
+
+        Raises:
+            GateClosedError: the stream has ended.
+        """
+        with self._gate:
+            return self._scene.is_watched or (self._pictures is not None and self._pictures.are_wanted)
 
     def show(self, result: Result) -> None:
         """Draw the faces in space and on images, for whoever looks: it may take as long as finding them.

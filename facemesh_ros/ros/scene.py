@@ -32,7 +32,7 @@ class Scene:
 
     @property
     def is_watched(self) -> bool:
-        """Whether anybody subscribes, or did and is to be told that nothing is shown any more."""
+        """Whether anybody subscribes, or did and is to be told that nothing is shown any more; ask inside the gate."""
         readers = self._markers.get_subscription_count() or self._points.get_subscription_count()
         return bool(readers) or self._face_markers.are_told
 
@@ -44,12 +44,15 @@ class Scene:
         Raises:
             GateClosedError: the stream has ended, maybe meanwhile.
         """
-        if config.enabled and result.array.header.frame_id and self._markers.get_subscription_count():
-            self._publish_markers(result, config.surface == "image" and may_color)
-        else:
-            with self._gate:
+        with self._gate:  # the publishers may be gone with the stream
+            may_mark = config.enabled and result.array.header.frame_id
+            wants_markers = may_mark and self._markers.get_subscription_count()
+            wants_points = self._points.get_subscription_count()
+            if not wants_markers:
                 self._take_markers_back()
-        if self._points.get_subscription_count():
+        if wants_markers:
+            self._publish_markers(result, config.surface == "image" and may_color)
+        if wants_points:
             self._publish_points(result)
 
     def close(self, timeout_s: float) -> None:

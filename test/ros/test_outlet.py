@@ -165,10 +165,29 @@ def test_nothing_passes_once_it_is_closed(outlet):
     outlet.close(dropped=0, timeout_s=0.5)
     before = len(outlet._outputs.faces.calls)
     result = Result(outlet._outputs.faces.calls[0], Picture.of(np.zeros((48, 64, 3), np.uint8)), ())
-    for way_out in (outlet.publish, outlet.show):
+    for way_out in (outlet.publish, outlet.show, lambda _: outlet.is_watched):
         with pytest.raises(GateClosedError):
             way_out(result)
     assert len(outlet._outputs.faces.calls) == before
+
+
+def test_publishers_are_asked_for_readers_only_while_they_are_sure_to_be_there(outlet, monkeypatch):
+    """So work that outlives its stream meets the gate, and no publisher that is gone."""
+    outputs, asked = outlet._outputs, []
+    outputs.tf = Recorder()
+
+    def get_subscription_count(_):
+        asked.append(outlet._gate._inside)
+        return 1
+
+    monkeypatch.setattr(Recorder, "get_subscription_count", get_subscription_count)
+    array = array_message((), image_message(6.0).header, (64, 48), {}, 0)
+    result = Result(array, Picture.of(np.zeros((48, 64, 3), np.uint8)), ())
+    outlet.publish(result)
+    assert asked == [1]
+    assert outlet.is_watched
+    outlet.show(result)
+    assert asked == [1, 1, 1, 1]
 
 
 @pytest.mark.parametrize("broken", ["faces", "markers", "points", "bridge"])
